@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* File descriptors: every one is close-on-exec and has one owner. */
+#ifndef VHOST_DEVICE_FD_H
+#define VHOST_DEVICE_FD_H
+
+#include "vhost-device/util.h"
+
+/* Close unless negative and set to -1; close() is never retried. Keeps errno. */
+void fd_close(int *fd);
+
+/* 0 or negative errno. */
+int fd_set_nonblock(int fd);
+
+/* A sealed-size memfd or an eventfd (non-blocking); the fd or a negative errno. */
+int fd_memfd(const char *name, uint64_t size);
+int fd_eventfd(void);
+
+/* Add one to an eventfd, or 8 bytes to a socket or pipe; never blocks, 0 or negative errno. */
+int fd_signal(int fd);
+
+#endif

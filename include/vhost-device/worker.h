@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * Threads for blocking host calls, one worker per host object, found by its
+ * key ("i2c-3", "hwrng"). Queued jobs are served round robin between
+ * instances, so that a busy guest cannot starve another.
+ */
+#ifndef VHOST_DEVICE_WORKER_H
+#define VHOST_DEVICE_WORKER_H
+
+#include "vhost-device/error.h"
+#include "vhost-device/loop.h"
+
+struct instance;
+struct worker;
+
+struct job {
+	/* On a worker thread: touches its own struct and lent windows only. */
+	void (*run)(struct job *j);
+	/* On the loop that submitted it, exactly once unless cancelled. */
+	void (*done)(struct job *j);
+	void *core[8];
+};
+
+/* Counted; threads counts for the first call of a key. NULL with err set on failure. */
+struct worker *worker_get(const char *key, unsigned threads, struct error *err);
+/* NULL is fine. The last one waits for running jobs, queued ones must be gone. */
+void worker_put(struct worker *w);
+void worker_submit(struct worker *w, struct instance *in, struct job *j);
+/* true: it never ran and done() will not come; false: it runs, or done() is under way. */
+bool job_cancel(struct job *j);
+
+#endif
