@@ -33,9 +33,12 @@ void loop_next_turn(struct loop *l, struct turn_end *t);
 /*
  * Busy polling (--poll-us): while anything was found less than poll_us ago, the
  * loop calls the pollers instead of sleeping. poll() says whether it found work.
+ * rest(), NULL is fine, comes before the loop sleeps after all: kicks are needed
+ * from now on; true: work came meanwhile, do not sleep.
  */
 struct poller {
 	bool (*poll)(struct poller *p);
+	bool (*rest)(struct poller *p);
 	struct poller *next;
 	bool linked;
 };
