@@ -63,7 +63,10 @@ daemon()
 	${WRAPPER:-} "$VHOST_DEVICE" "$device" --socket-path "$W/$name.sock" \
 		--ready-fd "$ready" "$@" >>"$W/$name.log" 2>&1 </dev/null &
 	DAEMON[$name]=$!
-	read -r -t 10 -u "$ready" _ || fail "daemon $name is not ready: $(tail -n 1 "$W/$name.log")"
+	if ! read -r -t 10 -u "$ready" _; then
+		fail "daemon $name is not ready: $(tail -n 1 "$W/$name.log")"
+		exit 1
+	fi
 	exec {ready}>&-
 }
 
