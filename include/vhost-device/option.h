@@ -18,9 +18,9 @@ enum opt_type {
 	OPT_SIZE,               /* the same with K, M, G, T */
 	OPT_STRING,             /* char *, owned by the conf */
 	OPT_PATH,               /* char *, not empty */
-	OPT_CHOICE,             /* unsigned: index into words; aliases map to the same place */
+	OPT_CHOICE,             /* unsigned: index into words */
 	OPT_GROUP,              /* struct of .size bytes, rows in sub, text KEY=VALUE,... */
-	OPT_CUSTOM,             /* parse() fills the target */
+	OPT_CUSTOM,             /* parse() fills the target, which owns nothing else */
 };
 
 enum {
@@ -29,8 +29,11 @@ enum {
 	OPT_DEPRECATED = 4,
 	OPT_POSITIONAL = 8,     /* bare words; in a group the item without '=' */
 	OPT_LIST = 16,          /* target is a struct opt_list: repeatable, and split at .sep */
-	OPT_EACH = 32,          /* item i belongs to instance i */
+	OPT_EACH = 32,          /* item i is the value of instance i: the target is one item */
 	OPT_LIVE = 64,          /* reload changes it under a connected guest */
+	OPT_MANY = 128,         /* with OPT_LIST: one option takes several words, -d A B */
+	OPT_NO_FILE = 256,      /* command line only */
+	OPT_STOP = 512,         /* acts at once: what follows is not read, nothing is required */
 };
 
 struct opt_list {
@@ -46,13 +49,19 @@ struct option {
 	enum opt_type type;
 	unsigned flags;
 	char brief;                     /* short letter or 0 */
-	char sep;                       /* OPT_LIST: separator inside one value, or 0 */
+	char sep;                       /* OPT_LIST, OPT_EACH: separator, or 0; ' ': any blanks */
 	uint64_t min, max;              /* OPT_UINT, OPT_SIZE; max 0: the type's */
-	const char *const *words;       /* OPT_CHOICE: NULL-ended */
+	const char *const *words;       /* OPT_CHOICE: NULL-ended; "word|alias" takes both */
 	const char *const *aliases;     /* other long names, NULL-ended */
+	const char *const *excludes;    /* rows it cannot stand beside, which then are not required */
 	const struct option *sub;       /* OPT_GROUP: rows of its items */
 	size_t offset, size;            /* target in the conf, or in the item */
-	int (*parse)(const char *text, void *target, struct error *err); /* OPT_CUSTOM */
+	/*
+	 * OPT_CUSTOM. -EINVAL: the text is no such value (a usage error, exit 2);
+	 * any other code: it is one, but will not do here (exit 1). The text of
+	 * err is the cause alone, without option and value.
+	 */
+	int (*parse)(const char *text, void *target, struct error *err);
 };
 
 /* Target of a row: .offset and .size of a member; a list names its item type. */

@@ -18,15 +18,16 @@ struct job {
 	void (*run)(struct job *j);
 	/* On the loop that submitted it, exactly once unless cancelled. */
 	void (*done)(struct job *j);
-	void *core[8];
+	void *core[10];
 };
 
 /* Counted; threads counts for the first call of a key. NULL with err set on failure. */
 struct worker *worker_get(const char *key, unsigned threads, struct error *err);
 /* NULL is fine. The last one waits for running jobs, queued ones must be gone. */
 void worker_put(struct worker *w);
+/* From a loop's thread; j starts zeroed but for run and done, in tells whose turn it takes. */
 void worker_submit(struct worker *w, struct instance *in, struct job *j);
-/* true: it never ran and done() will not come; false: it runs, or done() is under way. */
+/* true: it is not or no more queued, done() will not come; false: it runs or done() is under way. */
 bool job_cancel(struct job *j);
 
 #endif

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# shellcheck shell=bash disable=SC2034,SC3043
+#
+# The guest reboots while the front end, or its process, stays.
+
+outside()
+{
+	local boot
+
+	daemon d rng
+	guest g --reboots "rng:$W/d.sock0"
+	for boot in 1 2 3; do
+		await g boot $boot
+		tell g "$([ $boot = 3 ] && echo stay || echo again)"
+	done
+	wait_guest g
+	stop_daemon d
+}
+
+inside()
+{
+	is 'bytes read' "$(head -c 4096 /dev/hwrng | wc -c)" 4096
+	[ "$(ask boot)" = again ] && reboot -f
+}
