@@ -51,7 +51,7 @@ struct device {
 	size_t conf_size, state_size;   /* parsed options; zeroed state of an instance */
 	const struct option *options;   /* ended by an all-NULL row */
 	const char *const *counters;    /* NULL-ended names for instance_stat() */
-	const char *const *capabilities;        /* NULL-ended feature words of --print-capabilities */
+	const char *const *capabilities;        /* NULL-ended words of --print-capabilities */
 	const char *type;               /* of --print-capabilities, when not the name */
 
 	int (*check)(void *conf, struct error *err);    /* rules across options; < 0 with err set */

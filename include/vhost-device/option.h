@@ -53,7 +53,7 @@ struct option {
 	uint64_t min, max;              /* OPT_UINT, OPT_SIZE; max 0: the type's */
 	const char *const *words;       /* OPT_CHOICE: NULL-ended; "word|alias" takes both */
 	const char *const *aliases;     /* other long names, NULL-ended */
-	const char *const *excludes;    /* rows it cannot stand beside, which then are not required */
+	const char *const *excludes;    /* rows it rules out, which then are not required */
 	const struct option *sub;       /* OPT_GROUP: rows of its items */
 	size_t offset, size;            /* target in the conf, or in the item */
 	/*

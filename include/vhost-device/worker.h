@@ -27,7 +27,7 @@ struct worker *worker_get(const char *key, unsigned threads, struct error *err);
 void worker_put(struct worker *w);
 /* From a loop's thread; j starts zeroed but for run and done, in tells whose turn it takes. */
 void worker_submit(struct worker *w, struct instance *in, struct job *j);
-/* true: it is not or no more queued, done() will not come; false: it runs or done() is under way. */
+/* true: it is not queued (any more), done() will not come; false: it runs or done() will. */
 bool job_cancel(struct job *j);
 
 #endif

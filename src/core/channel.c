@@ -291,7 +291,8 @@ static int keep(struct channel *ch, const struct iovec *iov, size_t skip)
 	memcpy(out + unsent, (const uint8_t *)iov[0].iov_base + (iov[0].iov_len - first), first);
 	if (n > first)
 		memcpy(out + unsent + first,
-		       (const uint8_t *)iov[1].iov_base + (iov[1].iov_len - (n - first)), n - first);
+		       (const uint8_t *)iov[1].iov_base + (iov[1].iov_len - (n - first)),
+		       n - first);
 	free(ch->out);
 	ch->out = out;
 	ch->out_at = 0;

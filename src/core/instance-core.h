@@ -27,7 +27,7 @@ struct instance *instance_new(struct loop *l, const struct instance_setup *setup
 void instance_listen(struct instance *in);
 /* on its loop: end the session in order; ended() comes when it may be freed. */
 void instance_leave(struct instance *in, void (*ended)(struct instance *in, void *ctx), void *ctx);
-/* Told when once is set and the session is over, or no session can come: from the instance's loop. */
+/* Told on the instance's loop when once is set and the session is over, or none can come. */
 void instance_on_finished(struct instance *in, void (*cb)(struct instance *in, void *ctx),
 			  void *ctx);
 void instance_free(struct instance *in);

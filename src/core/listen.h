@@ -20,7 +20,7 @@ struct endpoint {
 
 struct listener;
 
-/* fd is the callee's. Called on the listener's loop, one connection at a time: see listener_next. */
+/* fd is the callee's. On the listener's loop, one connection at a time: see listener_next. */
 typedef void listener_cb(void *ctx, int fd);
 /* No session can come any more (a connected fd was used up). */
 typedef void listener_end_cb(void *ctx);

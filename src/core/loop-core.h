@@ -7,7 +7,7 @@
 #include "vhost-device/loop.h"
 
 struct loop *loop_new(struct error *err);
-void loop_free(struct loop *l);                 /* NULL is fine; not from its own thread's callbacks */
+void loop_free(struct loop *l);                 /* NULL is fine; not from its own callbacks */
 /* Runs turns on the calling thread until loop_stop(). */
 void loop_run(struct loop *l);
 /* One turn: waits at most until the next event when block is true, then ends the turn. */

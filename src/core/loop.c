@@ -415,7 +415,7 @@ void timer_set(struct timer *t, uint64_t at_ns)
 		heap_remove(c->loop, t);
 	if (at_ns == 0)
 		return;
-	/* Never before those that are due already: one that is set anew for the past starves none. */
+	/* Never before those due already: one that is set anew for the past starves none. */
 	now = loop_now(c->loop);
 	c->at = at_ns > now ? at_ns : now;
 	c->seq = c->loop->timer_seq++;

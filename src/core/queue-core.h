@@ -22,7 +22,7 @@
 
 /* Told to the owner; never from inside a call that the device makes. */
 struct queue_events {
-	/* The ring is corrupt: the engine has stopped at the end of the turn; err fd was signalled. */
+	/* Corrupt ring: the engine stopped at the end of the turn and signalled the err fd. */
 	void (*broken)(struct queue *q, const char *why);
 	/* After queue_halt(): the last open chain has ended and is published. */
 	void (*drained)(struct queue *q);

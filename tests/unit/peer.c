@@ -17,7 +17,8 @@ void peer_pair(int *ret_ours, int *ret_peers)
 {
 	int fds[2];
 
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds),
+			 0);
 	*ret_ours = fds[0];
 	*ret_peers = fds[1];
 }

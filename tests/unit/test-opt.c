@@ -480,7 +480,8 @@ START_TEST(vsock_has_a_group_for_each_instance)
 {
 	unsigned count;
 
-	run_ok(vsock_rows, "-s x --vm guest-cid=3,uds-path=a --vm uds-path=b,guest_cid=9,groups=x+y");
+	run_ok(vsock_rows,
+	       "-s x --vm guest-cid=3,uds-path=a --vm uds-path=b,guest_cid=9,groups=x+y");
 	ck_assert_int_eq(opt_each_count(&r.tables, &r.layers, &count, &r.err), 0);
 	ck_assert_uint_eq(count, 2);
 	ck_assert_int_eq(build(0), 0);

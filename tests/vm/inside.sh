@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-# shellcheck shell=busybox
+# shellcheck shell=dash disable=SC3045
 #
 # What the inside half of a case may call, besides the commands of busybox
 # and, under UML, of the machine. File descriptor 3 leads to the other half.

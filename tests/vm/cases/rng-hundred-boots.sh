@@ -14,7 +14,7 @@ outside()
 	for i in {1..100}; do
 		guest g "rng:$W/d.sock0"
 		wait_guest g 10
-		[ $FAILED = 0 ] || { note "boot $i failed"; break; }
+		[ "$FAILED" = 0 ] || { note "boot $i failed"; break; }
 		[ "$i" = 10 ] && before=$(fds)
 	done
 	after=$(fds)

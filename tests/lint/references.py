@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+"""Files that texts and comments name exist, and so do the headings they link to."""
+import glob
+import os
+import re
+
+import lint
+
+TOP = r'(?:src|include|tests|docs|man|subprojects|\.ci)'
+# A path from the top of the project, in prose, code spans and comments.
+NAMED = re.compile(rf'(?<![\w./$}}-])(?:\./)?({TOP}/[\w./*{{}},-]*[\w*}}/])')
+# A page or a command at the top.
+PAGE = re.compile(r'`(?:\./)?([A-Z][A-Z]+(?:-[A-Z0-9][\w-]*)?(?:\.md)?|quickstart|run-tests|'
+                  r'meson\.build|meson_options\.txt)(?: [^`]*)?`')
+LINK = re.compile(r'\[[^\]]*\]\(([^)\s]+)\)')
+HEADING = re.compile(r'(?m)^#+ +(.+?) *#*$')
+# Only these capitals are pages; others are metavariables.
+PAGES = ('README', 'CONTRIBUTING', 'CHANGELOG', 'LICENSE')
+# Made by a build, or examples of what a reader creates.
+EXAMPLES = re.compile(r'(NAME|DEVICE|\bfoo\b|<|\.\.\.)')
+
+
+def anchors(text):
+    for heading in HEADING.findall(text):
+        yield re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-')
+
+
+def expand(path):
+    """a{b,c} names two files."""
+    match = re.search(r'\{([^{}]*)\}', path)
+    if match is None:
+        return [path]
+    return [p for word in match.group(1).split(',')
+            for p in expand(path[:match.start()] + word + path[match.end():])]
+
+
+def exists(root, path):
+    found = [glob.glob(os.path.join(root, p.rstrip('/'))) for p in expand(path)]
+    # "src/core/queue" names the files of a module
+    return all(f or glob.glob(os.path.join(root, p) + '.[ch]')
+               for f, p in zip(found, expand(path)))
+
+
+def check_links(root, path, number, line):
+    for target in LINK.findall(line):
+        name, _, anchor = target.partition('#')
+        if re.match(r'[a-z]+:', target):
+            continue
+        full = os.path.normpath(os.path.join(os.path.dirname(path), name)) if name else path
+        if not os.path.exists(os.path.join(root, full)):
+            yield path, number, f'link to {target}, which does not exist'
+        elif anchor and anchor not in anchors(lint.read(root, full)):
+            yield path, number, f'link to {target}, which has no such heading'
+
+
+def check(root):
+    for path in lint.files(root):
+        prose = path.endswith('.md')
+        if not prose and not (lint.is_c(path) and path.startswith(('src/', 'include/', 'tests/'))):
+            continue
+        text = lint.read(root, path)
+        if not prose:   # comments only
+            text = ''.join(old if old != new or old in '\n\t' else ' ' for old, new in
+                           zip(text, lint.blank(text, keep_strings=True)))
+        for number, line in lint.lines(text):
+            if prose:
+                yield from check_links(root, path, number, line)
+            names = NAMED.findall(line)
+            if prose:
+                names += [n for n in PAGE.findall(line)
+                          if n.islower() or n.startswith('meson') or n.startswith(PAGES)]
+            for name in names:
+                if name.endswith('.rst'):
+                    continue    # a page of QEMU
+                if not EXAMPLES.search(line[line.find(name):][:len(name) + 4]) \
+                        and not exists(root, name):
+                    yield path, number, f'{name} does not exist'
+
+
+SAMPLES = [
+    ('good', {'README.md': '# Top page\nSee `docs/a.md`, docs/{a,b}.md, `src/core/x` and [a]'
+              '(docs/a.md#the-end), [u](https://x.y/z), [t](#top-page), src/*/x.c, `./quickstart`,'
+              ' `docs/NAME.md`, `/usr/src/x.c`, `sub/src/y.c`.\n',
+              'docs/a.md': '## The end\n[back](../README.md)\n', 'docs/b.md': 'x\n',
+              'src/core/x.c': '/* docs/a.md */\nint x = "docs/none.md";\n', 'quickstart': '\n'},
+     None),
+    ('gone in prose', {'README.md': 'See `docs/a.md`.\n'}, 'docs/a.md'),
+    ('gone in braces', {'README.md': 'docs/{a,b}.md\n', 'docs/a.md': 'x\n'}, 'docs/{a,b}.md'),
+    ('gone page', {'README.md': '`CHANGELOG.md`\n'}, 'CHANGELOG.md'),
+    ('gone command', {'README.md': '`./run-tests --quick`\n'}, 'run-tests'),
+    ('gone folder', {'README.md': 'tests/none/\n'}, 'tests/none/'),
+    ('gone link', {'docs/a.md': '[x](b.md)\n'}, 'link to b.md'),
+    ('gone heading', {'docs/a.md': '# One\n[x](#two)\n'}, 'no such heading'),
+    ('gone in a comment', {'src/a.c': '/* docs/a.md draws it */\n'}, 'docs/a.md'),
+]
+
+if __name__ == '__main__':
+    lint.main(check, SAMPLES)
