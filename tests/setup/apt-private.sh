@@ -1,5 +1,5 @@
+#!/bin/bash
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-# shellcheck shell=bash
 #
 # Packages of other Debian suites, fetched and unpacked but never installed.
 # The mirror and its key are those the machine already uses; the lists are

@@ -1,5 +1,5 @@
+#!/bin/bash
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-# shellcheck shell=bash
 #
 # Shared by quickstart, run-tests and everything below tests/setup and
 # tests/vm: where things are kept, and how long work is shown. The rule is one
