@@ -230,7 +230,7 @@ static int set_uint(const struct option *row, void *target, const char *text, st
 {
 	uint64_t max = row->max != 0 ? row->max : type_max(row->size);
 	bool sized = row->type == OPT_SIZE;
-	uint64_t value;
+	uint64_t value = 0;
 	int ret;
 
 	ret = (sized ? num_parse_size : num_parse)(text, 0, type_max(row->size), &value);
