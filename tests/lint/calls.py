@@ -5,6 +5,7 @@ import re
 import lint
 
 # (places, names, why, files that may)
+STARTING = ('src/core/opt.c', 'src/core/conf.c', 'src/core/plan.c')
 RULES = [
     (('src/', 'include/', 'tests/'), 'strcpy strcat stpcpy sprintf vsprintf gets',
      'writes without a bound: snprintf() or memcpy()', ()),
@@ -17,14 +18,15 @@ RULES = [
     (('src/', 'include/'),
      'strtol strtoul strtoll strtoull strtoimax strtoumax strtod sscanf fscanf scanf',
      'takes signs, blanks and tails: num_parse()', ('src/core/num.c',)),
-    (('src/', 'include/'), 'strtok ctime asctime gmtime localtime ttyname getpwnam getgrnam '
+    (('src/', 'include/'), 'strtok ctime asctime gmtime localtime ttyname getpwnam '
      'gethostbyname inet_ntoa ptsname readdir_r setlocale', 'static state, and we have threads',
      ()),
     (('src/', 'include/'), 'rand srand random srandom rand_r drand48 lrand48', 'getrandom()', ()),
     (('src/', 'include/'), 'exit _exit _Exit quick_exit atexit on_exit err errx verr verrx '
-     'pthread_exit', 'only main ends the process: return an error', ('src/main.c',)),
-    # The option engine has no way on when memory runs out at start.
-    (('src/', 'include/'), 'abort assert', 'bug_if(), for bugs of ours only', ('src/core/opt.c',)),
+     'pthread_exit', 'only main ends the process: return an error',
+     ('src/main.c', 'src/core/process.c')),
+    # Who reads options has no way on when memory runs out at start.
+    (('src/', 'include/'), 'abort assert', 'bug_if(), for bugs of ours only', STARTING),
     (('src/', 'include/'), 'perror psignal', 'log.h, with the name of the object', ()),
     (('src/', 'include/', 'tests/'), 'signal bsd_signal sysv_signal', 'sigaction()', ()),
     (('src/', 'include/'), 'setjmp longjmp sigsetjmp siglongjmp', 'errors are returned', ()),
@@ -43,6 +45,8 @@ RULES = [
     (('src/devices/',), 'printf puts putchar vprintf fprintf vfprintf fputs',
      'log.h: standard output belongs to the front', ()),
 ]
+# No handler, no question of how it is installed.
+DISPOSITION = re.compile(r'\bsignal\(\w+, SIG_(DFL|IGN)\)')
 CALL = re.compile(r'(?<![\w.])(?<!->)([A-Za-z_]\w*)[ \t]*\(')
 
 
@@ -58,7 +62,7 @@ def check(root):
     rows = table()
     for path in filter(lint.is_c, lint.files(root)):
         for number, line in lint.lines(lint.blank(lint.read(root, path))):
-            for name in CALL.findall(line):
+            for name in CALL.findall(DISPOSITION.sub('', line)):
                 for places, why, may in rows.get(name, ()):
                     if path.startswith(places) and path not in may:
                         yield path, number, f'{name}(): {why}'
@@ -71,7 +75,7 @@ SAMPLES = [
 ] + [
     ('member, longer name, comment, text', {'src/core/x.c':
      '/* exit() */\nint f(void)\n{\n\tops->open(1);\n\tops.open(2);\n\tmy_exit(3);\n'
-     '\treturn puts_all("sleep(1)");\n}\n',
+     '\tsignal(n, SIG_DFL);\n\treturn puts_all("sleep(1)");\n}\n',
      'src/devices/x.c': 'int f(void)\n{\n\treturn host_open(in) + d->open(in);\n}\n'}, None),
     ('main may exit', {'src/main.c': 'int main(void)\n{\n\texit(2);\n}\n'}, None),
 ]

@@ -9,12 +9,12 @@ import lint
 # new module goes into the highest row that has all it uses above or beside it;
 # name-part.c belongs to the module name.
 ORDER = [
-    ['util', 'error', 'log', 'fd', 'num', 'file'],
-    ['loop', 'worker', 'shared', 'opt', 'option', 'conf', 'dl'],
+    ['util', 'error', 'log', 'fd', 'num', 'poison'],
+    ['loop', 'worker', 'shared', 'opt', 'option', 'common', 'dl'],
     ['channel', 'mem'],
     ['queue', 'chain', 'gbuf', 'device'],
     ['vu', 'upcall'],
-    ['instance', 'reset', 'listen', 'stats', 'sandbox', 'registry'],
+    ['instance', 'reset', 'listen', 'stats', 'sandbox', 'registry', 'conf', 'plan'],
     ['process'],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
