@@ -7,7 +7,9 @@
 #include "vhost-device/loop.h"
 
 struct loop *loop_new(struct error *err);
-void loop_free(struct loop *l);                 /* NULL is fine; not from its own callbacks */
+/* NULL is fine; not from its callbacks. Memory goes with the last reference, posts do not run. */
+void loop_free(struct loop *l);
+struct loop *loop_ref(struct loop *l);          /* for a thread that will post; any thread */
 /* Runs turns on the calling thread until loop_stop(). */
 void loop_run(struct loop *l);
 /* One turn: waits at most until the next event when block is true, then ends the turn. */

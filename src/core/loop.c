@@ -44,6 +44,8 @@ struct loop {
 	bool in_turn, stop, posted;     /* the latter two are atomic */
 	bool worked;                    /* something was served since the loop last polled */
 	bool fake;
+	bool soon;                      /* a timer was set for no later than now */
+	unsigned refs;                  /* atomic */
 	uint64_t now;                   /* of this turn, 0: not read yet; or the faked time */
 
 	struct event wake;
@@ -418,6 +420,8 @@ void timer_set(struct timer *t, uint64_t at_ns)
 	/* Never before those due already: one that is set anew for the past starves none. */
 	now = loop_now(c->loop);
 	c->at = at_ns > now ? at_ns : now;
+	if (at_ns <= now)
+		c->loop->soon = true;
 	c->seq = c->loop->timer_seq++;
 	c->loop->timers = heap_meld(c->loop->timers, t);
 }
@@ -671,7 +675,7 @@ static bool spin(struct loop *l)
 			return true;
 		now = clock_ns();
 	}
-	return pollers_rest(l) || l->next.first != NULL || l->own != NULL;
+	return pollers_rest(l) || l->next.first != NULL || l->own != NULL || l->soon;
 }
 
 /* Turns. */
@@ -679,11 +683,15 @@ static bool spin(struct loop *l)
 void loop_turn(struct loop *l, bool block)
 {
 	struct loop *outer = self;
+	bool due;
 
 	bug_if(l->in_turn);
 	self = l;
 	l->in_turn = true;
-	block = block && l->next.first == NULL && l->own == NULL && !(l->fake && timers_due(l));
+	/* No need to go through the timerfd for what is due already. */
+	due = l->soon || (l->fake && timers_due(l));
+	l->soon = false;
+	block = block && !due && l->next.first == NULL && l->own == NULL;
 
 	list_take(&l->starting, &l->next);
 	l->worked = l->worked || l->starting.first != NULL;
@@ -699,7 +707,7 @@ void loop_turn(struct loop *l, bool block)
 		look(l);
 	}
 	run_foreign_posts(l);
-	if (l->fake)
+	if (due || l->fake)
 		run_timers(l);
 	list_run(&l->ending);
 
@@ -778,6 +786,7 @@ struct loop *loop_new(struct error *err)
 		return NULL;
 	}
 	event_set_log_callback(libevent_says);
+	l->refs = 1;
 	list_init(&l->ending);
 	list_init(&l->starting);
 	list_init(&l->next);
@@ -794,16 +803,21 @@ struct loop *loop_new(struct error *err)
 	return l;
 }
 
+struct loop *loop_ref(struct loop *l)
+{
+	__atomic_add_fetch(&l->refs, 1, __ATOMIC_RELAXED);
+	return l;
+}
+
 void loop_free(struct loop *l)
 {
-	if (l == NULL)
+	if (l == NULL || __atomic_sub_fetch(&l->refs, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
 	bug_if(l->in_turn);
 	if (l->base != NULL)
 		event_base_free(l->base);
 	fd_close(&l->tick_fd);
 	fd_close(&l->wake_fd);
-	/* A thread whose post was the last one may still hold the lock. */
 	pthread_mutex_lock(&l->lock);
 	pthread_mutex_unlock(&l->lock);
 	pthread_mutex_destroy(&l->lock);

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/loop-core.h"
 #include "vhost-device/worker.h"
 
 enum job_state { JOB_IDLE, JOB_QUEUED, JOB_RUNNING, JOB_ENDED };
@@ -154,7 +155,7 @@ void worker_submit(struct worker *w, struct instance *in, struct job *j)
 	bug_if(c->state != JOB_IDLE || loop_self() == NULL);
 	c->worker = w;
 	c->in = in;
-	c->loop = loop_self();
+	c->loop = loop_ref(loop_self());
 	c->post.fn = job_ended;
 	pthread_mutex_lock(&lock);
 	c->state = JOB_QUEUED;
@@ -172,6 +173,7 @@ bool job_cancel(struct job *j)
 	if (c->state == JOB_QUEUED) {
 		unqueue_job(c->worker, j);
 		c->state = JOB_IDLE;
+		loop_free(c->loop);
 	}
 	idle = c->state == JOB_IDLE;
 	pthread_mutex_unlock(&lock);
@@ -181,6 +183,7 @@ bool job_cancel(struct job *j)
 static void *worker_thread(void *arg)
 {
 	struct worker *w = arg;
+	struct loop *loop;
 	struct job *j;
 
 	pthread_mutex_lock(&lock);
@@ -196,8 +199,10 @@ static void *worker_thread(void *arg)
 		pthread_mutex_lock(&lock);
 		job_core(j)->state = JOB_ENDED;
 		pthread_mutex_unlock(&lock);
-		/* Its owner may free the job from here on. */
-		loop_post(job_core(j)->loop, &job_core(j)->post);
+		loop = job_core(j)->loop;
+		/* Its owner may free the job, and the loop, from here on. */
+		loop_post(loop, &job_core(j)->post);
+		loop_free(loop);
 		pthread_mutex_lock(&lock);
 	}
 	pthread_mutex_unlock(&lock);

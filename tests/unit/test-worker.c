@@ -200,6 +200,31 @@ START_TEST(a_running_job_cannot_be_cancelled)
 }
 END_TEST
 
+START_TEST(a_loop_outlives_its_jobs)
+{
+	struct task t;
+	sem_t gate, started;
+
+	sem_init(&gate, 0, 0);
+	sem_init(&started, 0, 0);
+	task_init(&t, 1, 'a');
+	t.gate = &gate;
+	t.started = &started;
+	submit(&t, 1);
+	sem_wait(&started);
+	loop_free(loop);
+	loop = NULL;
+	sem_post(&gate);
+	/* It waits for the job, whose end is told to nobody. */
+	worker_put(worker);
+	worker = NULL;
+	ck_assert_uint_eq(t.ran, 1);
+	ck_assert_uint_eq(t.done, 0);
+	sem_destroy(&gate);
+	sem_destroy(&started);
+}
+END_TEST
+
 START_TEST(one_worker_a_key)
 {
 	struct error err = ERROR_NONE;
@@ -341,6 +366,7 @@ int main(void)
 	tcase_add_test(tc, instances_take_turns);
 	tcase_add_loop_test(tc, cancelled_jobs_leave_the_queue_whole, 0, (int)ARRAY_SIZE(cancels));
 	tcase_add_test(tc, a_running_job_cannot_be_cancelled);
+	tcase_add_test(tc, a_loop_outlives_its_jobs);
 	tcase_add_test(tc, one_worker_a_key);
 	tcase_add_test(tc, cancel_storm);
 	suite_add_tcase(s, tc);
