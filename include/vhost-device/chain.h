@@ -41,7 +41,10 @@ struct window {
 /* Bytes lent, fewer than n when the array is full; positions do not move. */
 size_t chain_lend_get(struct chain *c, size_t n, struct window *w);
 size_t chain_lend_put(struct chain *c, size_t off, size_t n, struct window *w);
-/* The host filled this part of what was lent. */
+/*
+ * The host filled this part of what was lent. Out of order is fine, as long as
+ * no more than four gaps are open: a fifth is filled with zeros at once.
+ */
 bool chain_wrote(struct chain *c, size_t off, size_t n);
 
 void *chain_req(const struct chain *c);         /* req_size bytes, zeroed at pop */

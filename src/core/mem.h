@@ -52,7 +52,7 @@ bool mem_user_to_guest(const struct mem_map *map, uint64_t user, uint64_t *ret_g
  * over the whole region and marks it dead; users of the map look at
  * mem_map_dead() (one load) and break their rings.
  */
-int mem_guard_install(struct error *err);       /* once per process */
-bool mem_map_dead(const struct mem_map *map);
+int mem_guard_install(struct error *err);       /* once per process; no thread may block SIGBUS */
+bool mem_map_dead(struct mem_map *map);
 
 #endif

@@ -18,13 +18,20 @@
 #include "core/mem.h"
 #include "vhost-device/chain.h"
 #include "vhost-device/device.h"
+#include "vhost-device/log.h"
 #include "vhost-device/queue.h"
 
-/* Told to the owner; never from inside a call that the device makes. */
+/*
+ * Told to the owner at the end of a turn, never from inside a call that the
+ * device makes (but inband comes from queue_flush() as well: it only sends).
+ */
 struct queue_events {
 	/* Corrupt ring: the engine stopped at the end of the turn and signalled the err fd. */
 	void (*broken)(struct queue *q, const char *why);
-	/* After queue_halt(): the last open chain has ended and is published. */
+	/*
+	 * Once after each queue_halt(), when no chain is open and all is
+	 * published; not after queue_detach().
+	 */
 	void (*drained)(struct queue *q);
 	/* No call fd and in-band notifications: send VRING_CALL (err false) or VRING_ERR. */
 	void (*inband)(struct queue *q, bool err);
@@ -34,6 +41,7 @@ struct queue_events {
 struct queue_group {
 	const struct queue_events *events;
 	struct queue *last_ended;       /* its ends are not published yet (core-private) */
+	struct log_limit log_limit;     /* of what the guest can make us say */
 };
 
 /* Addresses are user addresses of the front end (struct vu_vring_addr). */
@@ -75,7 +83,7 @@ bool queue_complete(const struct queue *q);     /* size, addresses and memory ar
 int queue_run(struct queue *q, struct error *err);
 void queue_wake(struct queue *q);               /* handle() now: at start, enable, in-band kick */
 void queue_halt(struct queue *q);
-void queue_detach(struct queue *q);
+void queue_detach(struct queue *q);             /* publishes what has ended before; keeps the map */
 void queue_reset(struct queue *q);              /* detach, forget size, addresses, base, fds */
 bool queue_broken(const struct queue *q);
 const struct queue_stats *queue_stats(const struct queue *q);
