@@ -80,7 +80,7 @@ def check_halves(path, quote, target):
     if quote == '<':
         return None
     folder = target.split('/')[0]
-    if folder in ('frontend', 'probe', 'wire') or '/' not in target:
+    if folder in ('frontend', 'vhost-frontend', 'probe', 'wire') or '/' not in target:
         return None
     if folder in ('core', 'vhost-device') and module(target) in HALVES:
         return None
@@ -93,7 +93,10 @@ def check_include(path, quote, target):
             return 'include/ must not show libevent'
         return None
     folder = target.split('/')[0]
-    if folder == 'wire' or (folder == 'vhost-device' and path.startswith('include/vhost-device/')):
+    if folder == 'wire' or path.startswith(f'include/{folder}/'):
+        return None
+    if path.startswith('include/vhost-frontend/') and folder == 'vhost-device' and \
+            module(target) in HALVES:
         return None
     return f'{os.path.dirname(path)} must not include {target}'
 
@@ -146,6 +149,10 @@ SAMPLES = [
     ('halves', {'src/frontend/conn.c': '#include "core/mem.h"\n'}, 'must not share'),
     ('halves share', {'src/frontend/conn.c': '#include "core/loop-core.h"\n'
                       '#include "wire/le.h"\n#include "frontend/conn.h"\n'}, None),
+    ('front end header', {'include/vhost-frontend/a.h': '#include "vhost-device/error.h"\n'
+                          '#include "vhost-frontend/b.h"\n'}, None),
+    ('front end header reaches', {'include/vhost-frontend/a.h': '#include "vhost-device/queue.h"\n'},
+     'must not include'),
     ('libevent shown', {'include/vhost-device/x.h': '#include <event2/event.h>\n'}, 'libevent'),
     ('wire on api', {'include/wire/x.h': '#include "vhost-device/util.h"\n'}, 'must not include'),
     ('test of a device', {'tests/unit/test-x.c': '#include "devices/rng.c"\n'}, 'nothing may'),

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The driver side of vhost-user: connect to a back end and speak every
+ * request of the protocol (QEMU docs/interop/vhost-user.rst). Guest memory is
+ * in memory.h, virtqueues as a driver sees them in ring.h.
+ *
+ * The back end is not trusted: every reply is bounded and compared, every wait
+ * has an end. All calls of one front end belong to one thread.
+ *
+ * Calls return 0 or a negative errno with err set (err may be NULL), outputs
+ * are untouched on failure:
+ *   -ETIMEDOUT   no answer in time            -ECONNRESET  the back end hung up
+ *   -EPROTO      an answer that may not be    -EREMOTEIO   the back end refused
+ *   -EOPNOTSUPP  not negotiated
+ * After -ETIMEDOUT, -ECONNRESET and -EPROTO the stream cannot be trusted any
+ * more: each later call fails with -ENOTCONN. After -EREMOTEIO it can.
+ */
+#ifndef VHOST_FRONTEND_FRONTEND_H
+#define VHOST_FRONTEND_FRONTEND_H
+
+#include "vhost-device/error.h"
+#include "wire/vhost-user.h"
+
+/* Largest payload taken, and most descriptors beside it. */
+enum { FE_MAX_PAYLOAD = 4096, FE_MAX_FDS = 32 };
+
+struct fe;
+
+/* One message as received. Owned by whoever holds it; finish closes the fds. */
+struct fe_message {
+	struct vu_header hdr;
+	uint8_t body[FE_MAX_PAYLOAD];
+	int fds[FE_MAX_FDS];
+	unsigned n_fds;
+};
+
+void fe_message_finish(struct fe_message *m);
+/* Take one fd out of a message: the caller's now. -1: there is none. */
+int fe_message_take_fd(struct fe_message *m, unsigned i);
+
+/* -- Connections ---------------------------------------------------------- */
+
+/*
+ * timeout_ms bounds this call and becomes the limit of every later one.
+ * fe_connect() keeps trying while nobody listens there yet.
+ */
+int fe_connect(const char *path, unsigned timeout_ms, struct fe **ret_fe, struct error *err);
+/* A connected stream socket, owned from now on, also on failure. */
+int fe_adopt(int fd, unsigned timeout_ms, struct fe **ret_fe, struct error *err);
+/* The back end connects to us: a listening socket, or a negative errno. */
+int fe_listen(const char *path, struct error *err);
+int fe_accept(int listen_fd, unsigned timeout_ms, struct fe **ret_fe, struct error *err);
+/* Hangs up. NULL is fine. */
+void fe_free(struct fe *fe);
+
+void fe_set_timeout(struct fe *fe, unsigned timeout_ms);
+int fe_fd(const struct fe *fe);                 /* to be watched, not to be read */
+/* Messages sent so far: "closed after message N". */
+unsigned fe_sent(const struct fe *fe);
+const char *fe_request_name(uint32_t request);
+const char *fe_backend_request_name(uint32_t request);
+const char *fe_protocol_feature_name(unsigned bit);     /* NULL: unknown */
+
+/* -- Raw: any bytes, any descriptors (hostile tests, replays) -------------- */
+
+/* Bytes as they are; the fds, which stay the caller's, go with the first one. */
+int fe_send_raw(struct fe *fe, const void *bytes, size_t n, const int *fds, unsigned n_fds,
+		struct error *err);
+/* Header made here, flags as given. */
+int fe_send(struct fe *fe, uint32_t request, uint32_t flags, const void *body, size_t size,
+	    const int *fds, unsigned n_fds, struct error *err);
+/* The next message whatever it is. */
+int fe_recv(struct fe *fe, struct fe_message *ret_m, struct error *err);
+/* Waits until the back end hangs up; what it still sends is dropped. */
+int fe_wait_closed(struct fe *fe, struct error *err);
+/* Nothing may arrive during so many milliseconds: 0, else -EPROTO or -ECONNRESET. */
+int fe_expect_silence(struct fe *fe, unsigned ms, struct error *err);
+/* After a raw exchange that ended in order: trust the stream again. */
+void fe_revive(struct fe *fe);
+
+/*
+ * One request with any payload. With ret_reply: the reply of that request,
+ * checked for number and flags. Without: an acknowledgment is asked for and
+ * awaited when REPLY_ACK was negotiated and fe_want_acks() says so.
+ */
+int fe_request(struct fe *fe, uint32_t request, const void *body, size_t size, const int *fds,
+	       unsigned n_fds, struct fe_message *ret_reply, struct error *err);
+/* Default true. QEMU asks for few acknowledgments, crosvm never does. */
+void fe_want_acks(struct fe *fe, bool on);
+
+/* -- Negotiation ----------------------------------------------------------- */
+
+/*
+ * GET_FEATURES, with bit 30 the protocol features, GET_QUEUE_NUM and
+ * GET_MAX_MEM_SLOTS as far as they were negotiated, then SET_OWNER. Features
+ * are acked later, by fe_set_features(). want_protocol is cut to the offer.
+ */
+int fe_negotiate(struct fe *fe, uint64_t want_protocol, struct error *err);
+/* Every protocol feature that this library can speak. */
+uint64_t fe_all_protocol_features(void);
+
+/* What is known by now; 0 before. */
+uint64_t fe_offered(const struct fe *fe);
+uint64_t fe_acked(const struct fe *fe);
+uint64_t fe_protocol_offered(const struct fe *fe);
+uint64_t fe_protocol(const struct fe *fe);      /* acked */
+bool fe_has_protocol(const struct fe *fe, unsigned bit);
+unsigned fe_queue_num(const struct fe *fe);     /* 0: not known */
+unsigned fe_mem_slots(const struct fe *fe);     /* 0: not known */
+
+/* -- Requests, transport section by section -------------------------------- */
+
+int fe_get_features(struct fe *fe, uint64_t *ret_bits, struct error *err);
+int fe_set_features(struct fe *fe, uint64_t bits, struct error *err);
+int fe_get_protocol_features(struct fe *fe, uint64_t *ret_bits, struct error *err);
+int fe_set_protocol_features(struct fe *fe, uint64_t bits, struct error *err);
+int fe_set_owner(struct fe *fe, struct error *err);
+int fe_reset_owner(struct fe *fe, struct error *err);
+int fe_get_queue_num(struct fe *fe, uint64_t *ret_n, struct error *err);
+int fe_get_max_mem_slots(struct fe *fe, uint64_t *ret_n, struct error *err);
+int fe_reset_device(struct fe *fe, struct error *err);
+int fe_set_status(struct fe *fe, uint8_t status, struct error *err);
+int fe_get_status(struct fe *fe, uint8_t *ret_status, struct error *err);
+/* Everything sent before was seen: GET_FEATURES, as QEMU does without REPLY_ACK. */
+int fe_barrier(struct fe *fe, struct error *err);
+
+/* At most VU_MAX_CONFIG bytes. */
+int fe_get_config(struct fe *fe, uint32_t off, void *buf, uint32_t n, struct error *err);
+int fe_set_config(struct fe *fe, uint32_t off, const void *buf, uint32_t n, uint32_t flags,
+		  struct error *err);
+
+/* One fd a region; they stay the caller's. */
+int fe_set_mem_table(struct fe *fe, const struct vu_region *regions, const int *fds, unsigned n,
+		     struct error *err);
+int fe_add_mem_region(struct fe *fe, const struct vu_region *region, int fd, struct error *err);
+int fe_remove_mem_region(struct fe *fe, const struct vu_region *region, struct error *err);
+
+int fe_set_vring_num(struct fe *fe, unsigned index, unsigned num, struct error *err);
+int fe_set_vring_addr(struct fe *fe, const struct vu_vring_addr *addr, struct error *err);
+int fe_set_vring_base(struct fe *fe, unsigned index, uint32_t base, struct error *err);
+int fe_get_vring_base(struct fe *fe, unsigned index, uint32_t *ret_base, struct error *err);
+int fe_set_vring_enable(struct fe *fe, unsigned index, bool on, struct error *err);
+/* fd < 0: none (NOFD). */
+int fe_set_vring_kick(struct fe *fe, unsigned index, int fd, struct error *err);
+int fe_set_vring_call(struct fe *fe, unsigned index, int fd, struct error *err);
+int fe_set_vring_err(struct fe *fe, unsigned index, int fd, struct error *err);
+/* In-band kick. */
+int fe_vring_kick(struct fe *fe, unsigned index, struct error *err);
+
+/* -- The back end's own requests ------------------------------------------- */
+
+/*
+ * Answers one message of the back end: 0 accepts it, anything else refuses.
+ * Called from whatever waits on this front end; may not call it back.
+ */
+typedef uint64_t fe_backend_fn(void *ctx, struct fe_message *m);
+
+/* Needs BACKEND_REQ. fn may be NULL: all is accepted. Replaces an older channel. */
+int fe_open_backend_channel(struct fe *fe, fe_backend_fn *fn, void *ctx, struct error *err);
+int fe_backend_fd(const struct fe *fe);         /* our end, -1: none */
+/* Waits for and serves requests of the back end; how many, 0 after the time. */
+int fe_serve_backend(struct fe *fe, unsigned timeout_ms, struct error *err);
+/* Requests by number seen on the channel so far, and in-band calls by queue. */
+unsigned fe_backend_seen(const struct fe *fe, unsigned request);
+unsigned fe_inband_calls(const struct fe *fe, unsigned index);
+unsigned fe_inband_errs(const struct fe *fe, unsigned index);
+
+#endif

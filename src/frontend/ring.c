@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* A driver's virtqueue: what both layouts share. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fe-priv.h"
+#include "fe-ring.h"
+#include "vhost-device/fd.h"
+
+enum { MAX_INDIRECT = 1024 };
+
+/* -- Building -------------------------------------------------------------- */
+
+static int check_setup(const struct fe_ring_setup *s, bool packed, struct error *err)
+{
+	if (s->size == 0 || s->size > VIRTQUEUE_MAX_SIZE ||
+	    (!packed && (s->size & (s->size - 1)) != 0))
+		return error_set(err, -EINVAL, "a %s ring cannot have %u entries",
+				 packed ? "packed" : "split", s->size);
+	if (s->indirect > MAX_INDIRECT)
+		return error_set(err, -EINVAL, "indirect tables of %u entries are too long",
+				 s->indirect);
+	return 0;
+}
+
+static void set_sizes(struct fe_ring *r)
+{
+	uint64_t n = r->size;
+
+	r->layout.desc_size = 16 * n;
+	r->layout.driver_size = r->packed ? 4 : 6 + 2 * n;
+	r->layout.device_size = r->packed ? 4 : 6 + 8 * n;
+}
+
+static int place(struct fe_ring *r, struct error *err)
+{
+	unsigned region = r->setup.region;
+	struct fe_ring_layout *l = &r->layout;
+	int ret;
+
+	set_sizes(r);
+	ret = fe_mem_alloc(r->mem, region, l->desc_size, 16, &l->desc);
+	if (ret == 0)
+		ret = fe_mem_alloc(r->mem, region, l->driver_size, 4, &l->driver);
+	if (ret == 0)
+		ret = fe_mem_alloc(r->mem, region, l->device_size, 4, &l->device);
+	if (ret == 0 && r->setup.indirect > 0)
+		ret = fe_mem_alloc(r->mem, region, 16ULL * r->setup.indirect * r->size, 16,
+				   &r->tables);
+	if (ret < 0)
+		return error_set(err, ret, "no room for a ring of %u entries in guest memory",
+				 r->size);
+	r->desc = fe_mem_at(r->mem, l->desc, l->desc_size);
+	r->driver = fe_mem_at(r->mem, l->driver, l->driver_size);
+	r->device = fe_mem_at(r->mem, l->device, l->device_size);
+	return 0;
+}
+
+static int open_fds(struct fe_ring *r, struct error *err)
+{
+	r->err_fd = fd_eventfd();
+	if (!r->setup.inband)
+		r->kick = fd_eventfd();
+	if (!r->setup.inband && !r->setup.no_call)
+		r->call = fd_eventfd();
+	if (r->err_fd < -1 || r->kick < -1 || r->call < -1)
+		return error_set(err, -EMFILE, "no descriptors for the eventfds of a ring");
+	return 0;
+}
+
+static int build(struct fe_ring *r, struct error *err)
+{
+	int ret = place(r, err);
+
+	if (ret < 0)
+		return ret;
+	r->slots = calloc(r->size, sizeof(*r->slots));
+	r->next = calloc(r->size, sizeof(*r->next));
+	r->order = calloc(r->size, sizeof(*r->order));
+	r->pieces = calloc(r->size, sizeof(*r->pieces));
+	if (r->slots == NULL || r->next == NULL || r->order == NULL || r->pieces == NULL)
+		return error_set(err, -ENOMEM, "out of memory");
+	return open_fds(r, err);
+}
+
+int fe_ring_new(struct fe_mem *mem, const struct fe_ring_setup *setup, struct fe_ring **ret_ring,
+		struct error *err)
+{
+	bool packed = (setup->features & BIT(VIRTIO_F_RING_PACKED)) != 0;
+	struct fe_ring *r;
+	int ret = check_setup(setup, packed, err);
+
+	if (ret < 0)
+		return ret;
+	r = calloc(1, sizeof(*r));
+	if (r == NULL)
+		return error_set(err, -ENOMEM, "out of memory");
+	r->mem = mem;
+	r->setup = *setup;
+	r->size = setup->size;
+	r->packed = packed;
+	r->event_idx = (setup->features & BIT(VIRTIO_F_EVENT_IDX)) != 0;
+	r->in_order = (setup->features & BIT(VIRTIO_F_IN_ORDER)) != 0;
+	r->ops = packed ? &fe_packed_ops : &fe_split_ops;
+	r->kick = r->call = r->err_fd = -1;
+	ret = build(r, err);
+	if (ret < 0) {
+		fe_ring_free(r);
+		return ret;
+	}
+	fe_ring_reset(r);
+	*ret_ring = r;
+	return 0;
+}
+
+void fe_ring_free(struct fe_ring *r)
+{
+	if (r == NULL)
+		return;
+	fd_close(&r->kick);
+	fd_close(&r->call);
+	fd_close(&r->err_fd);
+	free(r->slots);
+	free(r->next);
+	free(r->order);
+	free(r->pieces);
+	free(r);
+}
+
+void fe_ring_reset(struct fe_ring *r)
+{
+	unsigned i;
+
+	memset(r->desc, 0, r->layout.desc_size);
+	memset(r->driver, 0, r->layout.driver_size);
+	memset(r->device, 0, r->layout.device_size);
+	memset(r->slots, 0, r->size * sizeof(*r->slots));
+	for (i = 0; i < r->size; i++)
+		r->next[i] = (uint16_t)(i + 1);
+	r->free_head = 0;
+	r->free = (uint16_t)r->size;
+	r->avail = r->used = 0;
+	r->avail_wrap = r->used_wrap = true;
+	r->base = r->packed ? 0x80008000 : 0;
+	r->added = r->outstanding = r->oldest = r->batch = 0;
+	r->broken = false;
+	r->ops->reset(r);
+}
+
+/* -- At the back end ------------------------------------------------------- */
+
+static int send_addr(struct fe_ring *r, struct fe *fe, struct error *err)
+{
+	struct vu_vring_addr addr = {
+		.index = r->setup.index,
+		.desc = fe_mem_user(r->mem, r->layout.desc),
+		.avail = fe_mem_user(r->mem, r->layout.driver),
+		.used = fe_mem_user(r->mem, r->layout.device),
+	};
+
+	return fe_set_vring_addr(fe, &addr, err);
+}
+
+int fe_ring_send(struct fe_ring *r, struct fe *fe, enum fe_ring_step step, struct error *err)
+{
+	unsigned index = r->setup.index;
+
+	switch (step) {
+	case FE_RING_NUM:
+		return fe_set_vring_num(fe, index, r->size, err);
+	case FE_RING_BASE:
+		return fe_set_vring_base(fe, index, r->base, err);
+	case FE_RING_ADDR:
+		return send_addr(r, fe, err);
+	case FE_RING_KICK:
+		return r->setup.inband ? fe_vring_kick(fe, index, err)
+			: fe_set_vring_kick(fe, index, r->kick, err);
+	case FE_RING_CALL:
+		return r->setup.inband ? 0 : fe_set_vring_call(fe, index, r->call, err);
+	case FE_RING_ERR:
+		return fe_set_vring_err(fe, index, r->setup.inband ? -1 : r->err_fd, err);
+	case FE_RING_ENABLE:
+		/* Without bit 30 a ring starts enabled, and the request is not known. */
+		if (!(fe_acked(fe) & BIT(VHOST_USER_F_PROTOCOL_FEATURES)))
+			return 0;
+		return fe_set_vring_enable(fe, index, true, err);
+	case FE_RING_N_STEPS:
+		break;
+	}
+	return error_set(err, -EINVAL, "no such step");
+}
+
+int fe_ring_start(struct fe_ring *r, struct fe *fe, struct error *err)
+{
+	static const enum fe_ring_step steps[] = {
+		FE_RING_NUM, FE_RING_BASE, FE_RING_ADDR, FE_RING_ERR, FE_RING_KICK, FE_RING_CALL,
+		FE_RING_ENABLE,
+	};
+	unsigned i;
+	int ret;
+
+	r->inband_calls = fe_inband_calls(fe, r->setup.index);
+	r->inband_errs = fe_inband_errs(fe, r->setup.index);
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		ret = fe_ring_send(r, fe, steps[i], err);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+int fe_ring_get_base(struct fe_ring *r, struct fe *fe, uint32_t *ret_base, struct error *err)
+{
+	uint32_t base;
+	int ret = fe_get_vring_base(fe, r->setup.index, &base, err);
+
+	if (ret < 0)
+		return ret;
+	if (!r->ops->base_ok(r, base))
+		return error_set(err, -EPROTO, "queue %u: the back end says that it stopped at "
+				 "0x%x, where it cannot be", r->setup.index, base);
+	r->base = base;
+	*ret_base = base;
+	return 0;
+}
+
+int fe_ring_stop(struct fe_ring *r, struct fe *fe, struct error *err)
+{
+	uint32_t base;
+	int ret = 0;
+
+	if (fe_acked(fe) & BIT(VHOST_USER_F_PROTOCOL_FEATURES))
+		ret = fe_set_vring_enable(fe, r->setup.index, false, err);
+	return ret < 0 ? ret : fe_ring_get_base(r, fe, &base, err);
+}
+
+/* -- Adding ---------------------------------------------------------------- */
+
+/* Split tables chain by NEXT (2.7.5.3), packed ones are a plain list (2.8.7). */
+static void write_table(const struct fe_ring *r, uint64_t table, const struct fe_seg *segs,
+			unsigned n, unsigned n_out)
+{
+	void *at = fe_mem_at(r->mem, table, 16ULL * n);
+	struct vring_packed_desc *packed = at;
+	struct virtq_desc *split = at;
+	unsigned i, flags, more;
+
+	for (i = 0; i < n; i++) {
+		flags = i >= n_out ? VIRTQ_DESC_WRITE : 0;
+		more = i + 1 < n;
+		if (r->packed)
+			packed[i] = (struct vring_packed_desc){ .addr = le64(segs[i].guest),
+				.len = le32(segs[i].len), .flags = le16((uint16_t)flags) };
+		else
+			split[i] = (struct virtq_desc){ le64(segs[i].guest), le32(segs[i].len),
+				le16((uint16_t)(flags | (more ? VIRTQ_DESC_NEXT : 0))),
+				le16(more ? (uint16_t)(i + 1) : 0) };
+	}
+}
+
+static uint32_t sum_writable(const struct fe_seg *segs, unsigned n_out, unsigned n)
+{
+	uint64_t sum = 0;
+	unsigned i;
+
+	for (i = n_out; i < n; i++)
+		sum += segs[i].len;
+	return sum > UINT32_MAX ? UINT32_MAX : (uint32_t)sum;
+}
+
+/* How many segments stand in the ring itself, before a table. */
+static unsigned direct_part(unsigned n, unsigned flags)
+{
+	if (flags & FE_ADD_INDIRECT)
+		return 0;
+	if ((flags & FE_ADD_TAIL_INDIRECT) && n > 1)
+		return 1;
+	return n;
+}
+
+int fe_ring_add(struct fe_ring *r, const struct fe_seg *segs, unsigned n_out, unsigned n_in,
+		unsigned flags, void *token)
+{
+	unsigned n = n_out + n_in;
+	unsigned direct = direct_part(n, flags);
+	unsigned pieces = direct + (direct < n);
+	struct fe_slot *slot;
+	uint64_t table;
+	unsigned i;
+	uint16_t id;
+
+	if (n == 0 || pieces > r->size || n - direct > r->setup.indirect)
+		return -EINVAL;
+	if (pieces > r->free)
+		return -ENOSPC;
+	id = r->ops->next_id(r);
+	for (i = 0; i < direct; i++)
+		r->pieces[i] = (struct fe_piece){ segs[i].guest, segs[i].len,
+			i >= n_out ? VIRTQ_DESC_WRITE : 0 };
+	if (direct < n) {
+		table = r->tables + 16ULL * r->setup.indirect * id;
+		write_table(r, table, segs + direct, n - direct,
+			    n_out > direct ? n_out - direct : 0);
+		r->pieces[direct] = (struct fe_piece){ table, 16 * (n - direct),
+			VIRTQ_DESC_INDIRECT };
+	}
+	slot = &r->slots[id];
+	*slot = (struct fe_slot){ token, sum_writable(segs, n_out, n), (uint16_t)pieces, true };
+	r->order[(r->oldest + r->outstanding) % r->size] = id;
+	r->outstanding++;
+	r->free = (uint16_t)(r->free - pieces);
+	r->stats.added++;
+	r->ops->put(r, id, r->pieces, pieces);
+	return 0;
+}
+
+int fe_ring_force_kick(struct fe_ring *r, struct fe *fe, struct error *err)
+{
+	int ret;
+
+	r->added = 0;
+	r->stats.kicks++;
+	ret = r->setup.inband ? fe_vring_kick(fe, r->setup.index, err) : fd_signal(r->kick);
+	return ret < 0 ? ret : 1;
+}
+
+int fe_ring_kick(struct fe_ring *r, struct fe *fe, struct error *err)
+{
+	if (r->added == 0)
+		return 0;
+	fe_full_barrier();
+	/* A step of half the index space cannot be told from a step back. */
+	if (r->added >= 0x8000 || r->ops->wants_kick(r))
+		return fe_ring_force_kick(r, fe, err);
+	r->added = 0;
+	r->stats.kicks_saved++;
+	return 0;
+}
+
+/* -- Getting --------------------------------------------------------------- */
+
+static int broken(struct fe_ring *r)
+{
+	r->broken = true;
+	return -EPROTO;
+}
+
+/* In order: one entry stands for all requests up to the one it names (2.7.9). */
+static int count_batch(struct fe_ring *r, uint32_t id, struct error *err)
+{
+	unsigned i;
+
+	for (i = 0; i < r->outstanding; i++) {
+		if (r->order[(r->oldest + i) % r->size] == id)
+			return (int)i + 1;
+	}
+	error_set(err, -EPROTO, "queue %u: the device used request %u, which it does not hold",
+		  r->setup.index, id);
+	return broken(r);
+}
+
+static int next_batch(struct fe_ring *r, struct error *err)
+{
+	uint32_t id, len;
+	int n, ret = r->ops->peek(r, &id, &len, err);
+
+	if (ret <= 0)
+		return ret < 0 ? broken(r) : 0;
+	n = count_batch(r, id, err);
+	if (n < 0)
+		return n;
+	if (!r->packed && n > (uint16_t)(fe_load16((uint8_t *)r->device + VIRTQ_USED_IDX) -
+					 r->used)) {
+		error_set(err, -EPROTO, "queue %u: the device used %d requests at once without "
+			  "counting them", r->setup.index, n);
+		return broken(r);
+	}
+	r->batch = (unsigned)n;
+	r->batch_len = len;
+	return 1;
+}
+
+static int finish(struct fe_ring *r, uint16_t id, uint32_t len, struct fe_used *ret_used,
+		  struct error *err)
+{
+	struct fe_slot *slot = &r->slots[id];
+
+	if (len > slot->writable) {
+		error_set(err, -EPROTO, "queue %u: the device claims %u bytes written where %u are "
+			  "writable", r->setup.index, len, slot->writable);
+		return broken(r);
+	}
+	*ret_used = (struct fe_used){ slot->token, len, slot->writable };
+	r->ops->retire(r, id);
+	r->free = (uint16_t)(r->free + slot->n);
+	slot->out = false;
+	r->outstanding--;
+	r->stats.used++;
+	return 1;
+}
+
+static int get_in_order(struct fe_ring *r, struct fe_used *ret_used, struct error *err)
+{
+	uint16_t id;
+	int ret;
+
+	if (r->batch == 0) {
+		ret = next_batch(r, err);
+		if (ret <= 0)
+			return ret;
+	}
+	id = r->order[r->oldest];
+	r->oldest = (r->oldest + 1) % r->size;
+	r->batch--;
+	return finish(r, id, r->batch == 0 ? r->batch_len : r->slots[id].writable, ret_used, err);
+}
+
+int fe_ring_get(struct fe_ring *r, struct fe_used *ret_used, struct error *err)
+{
+	uint32_t id, len;
+	int ret;
+
+	if (r->broken)
+		return error_set(err, -EPROTO, "queue %u is broken", r->setup.index);
+	if (r->in_order)
+		return get_in_order(r, ret_used, err);
+	ret = r->ops->peek(r, &id, &len, err);
+	if (ret <= 0)
+		return ret < 0 ? broken(r) : 0;
+	if (id >= r->size || !r->slots[id].out) {
+		error_set(err, -EPROTO, "queue %u: the device used request %u, which it does not "
+			  "hold", r->setup.index, id);
+		return broken(r);
+	}
+	return finish(r, (uint16_t)id, len, ret_used, err);
+}
+
+bool fe_ring_arm(struct fe_ring *r, unsigned ahead)
+{
+	return r->batch > 0 || r->ops->arm(r, ahead);
+}
+
+void fe_ring_disarm(struct fe_ring *r)
+{
+	r->ops->disarm(r);
+}
+
+/* -- Waiting --------------------------------------------------------------- */
+
+static bool take_signal(int fd)
+{
+	uint64_t n;
+
+	return fd >= 0 && read(fd, &n, sizeof(n)) == sizeof(n);
+}
+
+bool fe_ring_erred(struct fe_ring *r, const struct fe *fe)
+{
+	unsigned errs = fe_inband_errs(fe, r->setup.index);
+	bool inband = errs != r->inband_errs;
+
+	r->inband_errs = errs;
+	return take_signal(r->err_fd) || inband;
+}
+
+/* One signal, or the err fd, or the end of the time. */
+static int await_call(struct fe_ring *r, uint64_t deadline, struct error *err)
+{
+	struct pollfd p[2] = {
+		{ .fd = r->call, .events = POLLIN }, { .fd = r->err_fd, .events = POLLIN },
+	};
+	int ret = poll(p, 2, r->call >= 0 ? (int)fe_left_ms(deadline) : 0);
+
+	if (ret < 0 && errno != EINTR)
+		return error_set(err, -errno, "poll: %s", strerror(errno));
+	if (ret > 0 && p[1].revents != 0) {
+		take_signal(r->err_fd);
+		return error_set(err, -EIO, "queue %u: the device reports a broken ring",
+				 r->setup.index);
+	}
+	if (take_signal(r->call))
+		r->stats.calls++;
+	return 0;
+}
+
+static int await_inband(struct fe_ring *r, struct fe *fe, uint64_t deadline, struct error *err)
+{
+	unsigned calls = fe_inband_calls(fe, r->setup.index);
+	int ret;
+
+	if (calls == r->inband_calls) {
+		ret = fe_serve_backend(fe, fe_left_ms(deadline), err);
+		if (ret < 0)
+			return ret;
+		calls = fe_inband_calls(fe, r->setup.index);
+	}
+	r->stats.calls += calls - r->inband_calls;
+	r->inband_calls = calls;
+	if (fe_ring_erred(r, fe))
+		return error_set(err, -EIO, "queue %u: the device reports a broken ring",
+				 r->setup.index);
+	return 0;
+}
+
+int fe_ring_wait(struct fe_ring *r, struct fe *fe, unsigned timeout_ms, struct error *err)
+{
+	uint64_t deadline = fe_now_ms() + timeout_ms;
+	uint64_t calls = r->stats.calls;
+	int ret;
+
+	while (!fe_ring_arm(r, 1)) {
+		if (r->stats.calls != calls)
+			r->stats.empty_calls++;
+		calls = r->stats.calls;
+		if (fe_left_ms(deadline) == 0)
+			return error_set(err, -ETIMEDOUT, "queue %u: no request finished within "
+					 "%u ms", r->setup.index, timeout_ms);
+		ret = r->setup.inband ? await_inband(r, fe, deadline, err)
+			: await_call(r, deadline, err);
+		if (ret < 0)
+			return ret;
+	}
+	fe_ring_disarm(r);
+	return 0;
+}
+
+/* -- Looking --------------------------------------------------------------- */
+
+unsigned fe_ring_free_slots(const struct fe_ring *r)
+{
+	return r->free;
+}
+
+unsigned fe_ring_outstanding(const struct fe_ring *r)
+{
+	return r->outstanding;
+}
+
+unsigned fe_ring_size(const struct fe_ring *r)
+{
+	return r->size;
+}
+
+unsigned fe_ring_index(const struct fe_ring *r)
+{
+	return r->setup.index;
+}
+
+uint16_t fe_ring_avail(const struct fe_ring *r)
+{
+	return (uint16_t)(r->avail | (r->packed && r->avail_wrap ? 0x8000 : 0));
+}
+
+void fe_ring_layout(const struct fe_ring *r, struct fe_ring_layout *ret_layout)
+{
+	*ret_layout = r->layout;
+}
+
+const struct fe_ring_stats *fe_ring_stats(const struct fe_ring *r)
+{
+	return &r->stats;
+}
+
+int fe_ring_kick_fd(const struct fe_ring *r)
+{
+	return r->kick;
+}
+
+int fe_ring_call_fd(const struct fe_ring *r)
+{
+	return r->call;
+}
+
+int fe_ring_err_fd(const struct fe_ring *r)
+{
+	return r->err_fd;
+}
