@@ -151,8 +151,8 @@ SAMPLES = [
                       '#include "wire/le.h"\n#include "frontend/conn.h"\n'}, None),
     ('front end header', {'include/vhost-frontend/a.h': '#include "vhost-device/error.h"\n'
                           '#include "vhost-frontend/b.h"\n'}, None),
-    ('front end header reaches', {'include/vhost-frontend/a.h': '#include "vhost-device/queue.h"\n'},
-     'must not include'),
+    ('front end header reaches', {'include/vhost-frontend/a.h':
+                                  '#include "vhost-device/queue.h"\n'}, 'must not include'),
     ('libevent shown', {'include/vhost-device/x.h': '#include <event2/event.h>\n'}, 'libevent'),
     ('wire on api', {'include/wire/x.h': '#include "vhost-device/util.h"\n'}, 'must not include'),
     ('test of a device', {'tests/unit/test-x.c': '#include "devices/rng.c"\n'}, 'nothing may'),
