@@ -215,7 +215,8 @@ qmp() { echo "$2" >&"${TALK[$1-qmp]}"; }
 pause_guest()
 {
 	case $ROLE in
-	uml) kill -STOP -- "-${GUEST[$1]}" ;;
+	# The kernel only: it drives its processes as a debugger does.
+	uml) kill -STOP "${GUEST[$1]}" ;;
 	qemu) qmp "$1" '{"execute":"stop"}'; within 5 grep -q '"STOP"' "$W/$1.qmp" ;;
 	esac
 }
@@ -223,7 +224,7 @@ pause_guest()
 resume_guest()
 {
 	case $ROLE in
-	uml) kill -CONT -- "-${GUEST[$1]}" ;;
+	uml) kill -CONT "${GUEST[$1]}" ;;
 	qemu) qmp "$1" '{"execute":"cont"}'; within 5 grep -q '"RESUME"' "$W/$1.qmp" ;;
 	esac
 }
