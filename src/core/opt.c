@@ -531,13 +531,15 @@ static int value_error(const struct opt_value *v, const char *text, int code, st
 {
 	char name[OPT_NAME_SIZE];
 
-	if (v->source.file != NULL)
-		error_prefix(err, "%s:%u: %s = %.100s: ", v->source.file, v->source.line,
-			     v->row->name, text != NULL ? text : "");
-	else
-		error_prefix(err, "invalid value '%.100s' for '%s': ", text != NULL ? text : "",
+	text = text != NULL ? text : "";
+	if (v->source.file == NULL) {
+		error_prefix(err, "invalid value '%.100s' for '%s': ", text,
 			     opt_describe(v->row, name));
-	return code;
+		return code;
+	}
+	error_prefix(err, "%s:%u: %s = %.100s: ", v->source.file, v->source.line, v->row->name,
+		     text);
+	return code == -EINVAL ? -EBADMSG : code;
 }
 
 /* The piece of instance `index` out of all values of an OPT_EACH row. */

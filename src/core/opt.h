@@ -81,7 +81,7 @@ bool opt_given(const struct opt_layers *layers, const struct option *row);
 /*
  * A zeroed conf for instance `index`, from defaults and layers. On failure the
  * text of err names source, option and cause; conf may be half filled, and
- * wants opt_finish() either way.
+ * wants opt_finish() either way. What stands in a file is no usage error.
  */
 int opt_build(const struct option *rows, void *conf, const struct opt_layers *layers,
 	      unsigned index, struct error *err);

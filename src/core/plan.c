@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* From options to instances. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/plan.h"
+#include "vhost-device/fd.h"
+
+enum { DRAIN_MS = 900 };
+
+/* One row of instances: a command line, or a section. */
+struct row_of {
+	const struct device *device;
+	const char *name;               /* section's, or NULL: the device's */
+	struct opt_tables tables;
+	struct opt_layers layers;
+	struct socket_conf socket;      /* of the first one, to count by */
+	unsigned count;
+	bool numbered;                  /* index behind names and paths */
+};
+
+static void *must(void *p)
+{
+	if (p == NULL)
+		abort();
+	return p;
+}
+
+struct opt_tables plan_tables(const struct device *device)
+{
+	return (struct opt_tables){ {
+		device != NULL ? device->options : NULL,
+		device != NULL ? socket_rows : NULL,
+		process_rows,
+	} };
+}
+
+/* ---- how many ---- */
+
+static int bad_count(const struct row_of *row, unsigned n, const char *what, struct error *err)
+{
+	return error_set(err, -ERANGE, "Invalid socket count: %u is given as --socket-count, but "
+			 "%u by %s", row->socket.count, n, what);
+}
+
+static unsigned inherited_left(const struct plan *plan)
+{
+	return plan->inherited.n - plan->inherited.next;
+}
+
+static bool has_endpoint(const struct row_of *row)
+{
+	const struct socket_conf *s = &row->socket;
+
+	return s->path != NULL || s->client != NULL || s->fds.n > 0 || s->connected_fds.n > 0;
+}
+
+static int count_instances(struct plan *plan, struct row_of *row, struct error *err)
+{
+	size_t fds = row->socket.fds.n + row->socket.connected_fds.n;
+	bool given = opt_given(&row->layers, common_row("socket-count"));
+	const char *what = "the option with one item for each guest";
+	unsigned n;
+	int ret;
+
+	ret = opt_each_count(&row->tables, &row->layers, &n, err);
+	if (ret < 0)
+		return ret;
+	if (n == 0 && fds > 0) {
+		n = (unsigned)fds;
+		what = "inherited sockets";
+	} else if (n > 0 && fds > 0 && n != fds) {
+		return error_set(err, -ERANGE, "%zu sockets are inherited for %u guests", fds, n);
+	} else if (n == 0 && !given && !has_endpoint(row) && row->name == NULL) {
+		n = inherited_left(plan);
+	}
+	if (n > 0 && given && n != row->socket.count)
+		return bad_count(row, n, what, err);
+	row->count = n > 0 ? n : row->socket.count;
+	return 0;
+}
+
+/* ---- where ---- */
+
+static int make_path(const char *path, const struct row_of *row, unsigned index, bool numbered,
+		     char **ret_path, struct error *err)
+{
+	const char *last = strrchr(path, '/');
+
+	last = last != NULL ? last + 1 : path;
+	if (*last == '\0' || strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
+		return error_set(err, -EISDIR, "socket path %s has no final name: give the path "
+				 "of a socket", path);
+	if (asprintf(ret_path, numbered ? "%s%u" : "%s", path, index) < 0)
+		abort();
+	return 0;
+}
+
+static int take_inherited(struct plan *plan, struct plan_item *item, struct error *err)
+{
+	int fd, ret;
+
+	if (inherited_left(plan) == 0)
+		return error_set(err, -ENOTSOCK, "no inherited socket is left: give "
+				 "--socket-path <PATH>");
+	fd = plan->inherited.fds[plan->inherited.next];
+	ret = endpoint_from_fd(fd, &item->endpoint, err);
+	if (ret == 0)
+		plan->inherited.fds[plan->inherited.next++] = -1;
+	return ret;
+}
+
+static int take_fd_option(const struct plan *plan, struct plan_item *item, unsigned index,
+			  struct error *err)
+{
+	bool connected = item->socket.connected_fds.n > 0;
+	const struct opt_list *list = connected ? &item->socket.connected_fds
+		: &item->socket.fds;
+	int fd = (int)((const uint32_t *)list->items)[index];
+	size_t i;
+	int ret;
+
+	for (i = 0; i + 1 < plan->n; i++) {
+		if (plan->items[i].endpoint.fd == fd)
+			return error_set(err, -EINVAL, "inherited socket %d is given twice", fd);
+	}
+	ret = endpoint_from_fd(fd, &item->endpoint, err);
+	if (ret == 0 && connected && item->endpoint.kind != ENDPOINT_CONNECTED_FD)
+		ret = error_set(err, -ENOTCONN, "--fd %d is not connected: give a socket that "
+				"listens to --socket-fd", fd);
+	return ret;
+}
+
+static int make_endpoint(struct plan *plan, const struct row_of *row, struct plan_item *item,
+			 unsigned index, struct error *err)
+{
+	const struct socket_conf *s = &item->socket;
+	struct endpoint *ep = &item->endpoint;
+
+	if (s->fds.n > 0 || s->connected_fds.n > 0)
+		return take_fd_option(plan, item, index, err);
+	if (s->path == NULL && s->client == NULL)
+		return take_inherited(plan, item, err);
+	ep->kind = s->client != NULL ? ENDPOINT_CLIENT : ENDPOINT_PATH;
+	ep->mode = s->mode.set ? s->mode.value : -1;
+	ep->group = s->group.set ? s->group.value : -1;
+	if (s->client != NULL)
+		return make_path(s->client, row, index, row->count > 1, &ep->path, err);
+	return make_path(s->path, row, index, row->numbered, &ep->path, err);
+}
+
+/* ---- instances ---- */
+
+static int fill_item(struct plan *plan, const struct row_of *row, struct plan_item *item,
+		     unsigned index, struct error *err)
+{
+	const struct device *device = row->device;
+	const struct socket_conf *s = &item->socket;
+	int ret;
+
+	item->conf = must(calloc(1, device->conf_size + 1));
+	item->setup = (struct instance_setup){
+		.device = device, .conf = item->conf, .index = index, .count = row->count,
+		.drain_ms = DRAIN_MS,
+	};
+	snprintf(item->name, sizeof(item->name), row->count > 1 ? "%.64s%u" : "%.64s",
+		 row->name != NULL ? row->name : device->name, index);
+	ret = opt_build(device->options, item->conf, &row->layers, index, err);
+	if (ret == 0)
+		ret = opt_build(socket_rows, &item->socket, &row->layers, index, err);
+	if (ret < 0)
+		return ret;
+	if ((s->queue_size & (s->queue_size - 1)) != 0)
+		return error_set(err, -ERANGE, "--queue-size %u is not a power of two",
+				 s->queue_size);
+	item->setup.queue_size = s->queue_size;
+	item->setup.once = s->once || ((device->flags & DEV_ONCE) != 0 && !s->persistent);
+	if (device->check != NULL)
+		ret = device->check(item->conf, err);
+	if (ret == 0)
+		ret = make_endpoint(plan, row, item, index, err);
+	/* Every word was fine by itself: no usage error any more. */
+	return ret == -EINVAL ? -ENOTSUP : ret;
+}
+
+static int add_items(struct plan *plan, struct row_of *row, struct error *err)
+{
+	struct plan_item *item;
+	unsigned i;
+	int ret;
+
+	ret = opt_build(socket_rows, &row->socket, &row->layers, 0, err);
+	if (ret == 0)
+		ret = count_instances(plan, row, err);
+	if (inherited_left(plan) > 0)
+		row->tables.rows[1] = NULL;
+	if (ret == 0 && opt_missing(&row->tables, &row->layers, err) < 0)
+		ret = row->name != NULL ? -EBADMSG : -EINVAL;
+	row->numbered = row->count > 1 ||
+		(row->name == NULL && (row->device->flags & DEV_SOCKET_INDEX) != 0);
+	for (i = 0; ret == 0 && i < row->count; i++) {
+		plan->items = must(reallocarray(plan->items, plan->n + 1, sizeof(*item)));
+		item = &plan->items[plan->n++];
+		*item = (struct plan_item){ .endpoint = { .fd = -1, .mode = -1, .group = -1 } };
+		ret = fill_item(plan, row, item, i, err);
+	}
+	opt_finish(socket_rows, &row->socket);
+	return ret;
+}
+
+static int add_section(struct plan *plan, const struct conf_file *file,
+		       const struct conf_section *s, const struct opt_values *args,
+		       struct error *err)
+{
+	struct row_of row = {
+		.device = s->device, .name = s->name, .tables = plan_tables(s->device),
+		.layers = { { conf_defaults(file, NULL), conf_defaults(file, s->device),
+			      &s->values, args } },
+	};
+	size_t len = strlen(file->path);
+	int ret = add_items(plan, &row, err);
+	bool has_place = strncmp(err->text, file->path, len) == 0 && err->text[len] == ':';
+
+	if (ret < 0 && ret != -EINVAL && !has_place)
+		error_prefix(err, "%s:%u: [%s \"%s\"]: ", file->path, s->line, s->device->name,
+			     s->name);
+	return ret;
+}
+
+static int add_sections(struct plan *plan, const struct device *device,
+			const struct conf_file *file, const struct opt_values *args,
+			struct error *err)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; ret == 0 && i < file->n; i++) {
+		if (file->sections[i].name != NULL &&
+		    (device == NULL || file->sections[i].device == device))
+			ret = add_section(plan, file, &file->sections[i], args, err);
+	}
+	if (ret == 0 && device == NULL && plan->n == 0)
+		ret = error_set(err, -ENOENT, "%s: no instance in it: add a section like "
+				"[rng \"NAME\"]", file->path);
+	return ret;
+}
+
+int plan_make(struct plan *plan, const struct device *device, const struct conf_file *file,
+	      const struct opt_values *args, struct error *err)
+{
+	struct row_of row = {
+		.device = device, .tables = plan_tables(device),
+		.layers = { { conf_defaults(file, NULL),
+			      device != NULL ? conf_defaults(file, device) : NULL, NULL, args } },
+	};
+	int ret;
+
+	ret = listen_fds(&plan->inherited.fds, &plan->inherited.n, err);
+	if (ret == 0)
+		ret = opt_build(process_rows, &plan->process, &row.layers, 0, err);
+	if (ret == 0)
+		ret = add_sections(plan, device, file, args, err);
+	if (ret == 0 && plan->n == 0)
+		ret = add_items(plan, &row, err);
+	plan->level_given = opt_given(&row.layers, common_row("log-level"));
+	return ret;
+}
+
+void plan_finish(struct plan *plan)
+{
+	struct plan_item *item;
+	size_t i;
+
+	for (i = 0; i < plan->n; i++) {
+		item = &plan->items[i];
+		opt_finish(item->setup.device != NULL ? item->setup.device->options : NULL,
+			   item->conf);
+		opt_finish(socket_rows, &item->socket);
+		endpoint_finish(&item->endpoint);
+		free(item->conf);
+	}
+	free(plan->items);
+	for (i = plan->inherited.next; i < plan->inherited.n; i++)
+		fd_close(&plan->inherited.fds[i]);
+	free(plan->inherited.fds);
+	*plan = (struct plan){ .n = 0 };
+}
