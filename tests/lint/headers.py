@@ -55,7 +55,8 @@ def command_for(root, header, commands):
 def compile_alone(root, header, command):
     folder, args = command
     run = subprocess.run(
-        args + ['-fsyntax-only', '-Werror', '-x', 'c',
+        # clang calls an inline function of the main file unused.
+        args + ['-fsyntax-only', '-Werror', '-Wno-unused-function', '-x', 'c',
                 os.path.join(os.path.realpath(root), header)],
         cwd=folder, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
     if run.returncode == 0:
