@@ -9,7 +9,8 @@ WIDTH, FUNCTION, FILE = 100, 100, 1000
 CODE = ('.c', '.h', '.py', 'meson.build', 'meson_options.txt')
 NOTE = re.compile(r'\b(' + '|'.join(['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X', 'HA' + 'CK']) + r')\b')
 SCRIPT = re.compile(r'#!.*\bpython3?\b')
-EXTERN = re.compile(r'^\s*extern\b')
+# The registry declares the row of a device by itself.
+EXTERN = re.compile(r'^\s*extern\b(?! const struct device device_\w+;)')
 STRUCT_TYPE = re.compile(r'^\s*typedef\s+(struct|union)\b')
 CONDITION = re.compile(r'^\s*#\s*(if|ifdef|ifndef|elif)\b(.*)')
 GUARD = re.compile(r'^#ifndef (\w+_H)\n#define \1\n', re.MULTILINE)
@@ -109,6 +110,7 @@ SAMPLES = [
     ('good', {'src/a.c': '/* it is // fine */\nstatic const char *u = "http://x";\n' + body(100),
               'src/t.c': 'static const int t[] = {\n' + '\t1,\n' * 200 + '};\n',
               'src/a.h': '#ifndef A_H\n#define A_H\n#endif\n',
+              'src/d.c': 'extern const struct device device_d;\n',
               'src/s.c': '#if defined(__SANITIZE_ADDRESS__)\n#endif\n'}, None),
     ('wide', {'src/a.c': '\t' * 12 + 'abcde\n'}, 'wider'),
     ('wide script', {'x.py': 'x' * 101 + '\n'}, 'wider'),
