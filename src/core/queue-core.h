@@ -30,7 +30,7 @@ struct queue_events {
 	void (*broken)(struct queue *q, const char *why);
 	/*
 	 * Once after each queue_halt(), when no chain is open and all is
-	 * published; not after queue_detach().
+	 * published; after queue_detach() only when chains were open then.
 	 */
 	void (*drained)(struct queue *q);
 	/* No call fd and in-band notifications: send VRING_CALL (err false) or VRING_ERR. */

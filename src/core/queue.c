@@ -338,7 +338,9 @@ void queue_detach(struct queue *q)
 	drop_ended(q);
 	if (q->group->last_ended == q)
 		q->group->last_ended = NULL;
-	q->attached = q->halted = false;
+	q->attached = false;
+	/* Who holds chains still ends them; the owner is told of the last one. */
+	q->halted = q->held > 0;
 	q->n_pushed = 0;
 	q->epoch++;
 	q->map_gen++;

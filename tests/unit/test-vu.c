@@ -264,10 +264,10 @@ static const struct vu_vring_addr addr_1 = { 1, 1, 0x1000, 0x3000, 0x2000, ~0ULL
 static const uint64_t vring_fd_1 = 1, vring_nofd_1 = 1 | VU_VRING_NOFD, vring_fd_3 = QUEUES,
 	vring_bits = 0x201, u64_0, u64_f = 0xf, u64_300 = 0x300, f_good = F_GOOD;
 static const struct {
-	struct vu_mem_table head;
+	uint32_t n, padding;
 	struct vu_region regions[2];
-} mem_2 = { { 2, 0 }, { { 0, 0x1000, 0x10000, 0 }, { 0x8000, 0x2000, 0x20000, 0x1000 } } },
-	mem_says_1 = { { 1, 0 }, { { 0, 0x1000, 0, 0 } } };
+} mem_2 = { 2, 0, { { 0, 0x1000, 0x10000, 0 }, { 0x8000, 0x2000, 0x20000, 0x1000 } } },
+	mem_says_1 = { 1, 0, { { 0, 0x1000, 0, 0 } } };
 static const struct vu_mem_table mem_0 = { 0, 0 }, mem_huge = { 0xffffffff, 0 };
 static const struct vu_single_region region = { 0, { 0x4000, 0x1000, 0x14000, 0 } };
 static const struct {
@@ -643,9 +643,9 @@ START_TEST(config_sizes)
 {
 	static const uint32_t sizes[] = { 0, 1, 256, 4096 - 12 };
 	struct {
-		struct vu_config head;
+		uint32_t offset, size, flags;
 		uint8_t data[4096];
-	} body = { { .offset = 7, .size = sizes[_i] } };
+	} body = { .offset = 7, .size = sizes[_i] };
 	struct vu_header header;
 	uint8_t back[4096];
 
@@ -653,7 +653,7 @@ START_TEST(config_sizes)
 	say(VU_GET_CONFIG, VU_NEED_REPLY, &body, 12 + sizes[_i], 0);
 	ck_assert(peer_recv(loop, peer, &header, back, sizeof(back), NULL));
 	ck_assert_uint_eq(header.size, 12 + sizes[_i]);
-	ck_assert_mem_eq(back, &body.head, 12);
+	ck_assert_mem_eq(back, &body, 12);
 	ck_assert(peer_silent(loop, peer));
 }
 END_TEST
@@ -662,9 +662,9 @@ END_TEST
 START_TEST(many_regions)
 {
 	struct {
-		struct vu_mem_table head;
+		uint32_t n, padding;
 		struct vu_region regions[VU_MAX_FDS];
-	} table = { { VU_MAX_FDS, 0 }, { { 0 } } };
+	} table = { VU_MAX_FDS, 0, { { 0 } } };
 
 	negotiate(PF_ALL);
 	table.regions[VU_MAX_FDS - 1].guest_addr = 77;
