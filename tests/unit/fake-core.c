@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* The calls that devices make, on plain memory. */
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake-core.h"
+#include "vhost-device/worker.h"
+
+enum { TURNS = 6, DEADLINE_S = 10 };
+
+/* Both have no members: there is one of each. */
+struct queue {
+	char unused;
+};
+
+struct instance {
+	char unused;
+};
+
+struct fake fake;
+static struct queue queue;
+static struct instance instance;
+
+static unsigned threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	unsigned n = 0;
+
+	ck_assert_ptr_nonnull(dir);
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* The driver. */
+
+void fake_setup(const struct device *device, uint64_t now)
+{
+	struct error err = ERROR_NONE;
+
+	memset(&fake, 0, sizeof(fake));
+	fake.device = device;
+	/* With our first thread a sanitizer may start one of its own: before they are counted. */
+	worker_put(worker_get("first", 1, &err));
+	fake.threads = threads();
+	fake.loop = loop_new(&err);
+	ck_assert_msg(fake.loop != NULL, "%s", err.text);
+	if (now != 0)
+		loop_fake_clock(fake.loop, now);
+}
+
+int fake_open(const void *conf, unsigned count, struct error *err)
+{
+	const struct device *d = fake.device;
+	int ret;
+
+	fake.conf = calloc(1, d->conf_size + 1);
+	fake.state = calloc(1, d->state_size + 1);
+	fake.queue_state = calloc(1, d->queues[0].state_size + 1u);
+	fake.config = calloc(1, d->config_size + 1u);
+	if (conf != NULL)
+		memcpy(fake.conf, conf, d->conf_size);
+	fake.count = count;
+	ret = d->check == NULL ? 0 : d->check(fake.conf, err);
+	if (ret == 0 && d->open != NULL)
+		ret = d->open(&instance, err);
+	return ret;
+}
+
+struct call {
+	struct turn_end at;
+	void (*cb)(struct queue *q);
+};
+
+static void call_now(struct turn_end *t)
+{
+	container_of(t, struct call, at)->cb(&queue);
+}
+
+/* Callbacks come on the loop. */
+static void call(void (*cb)(struct queue *q))
+{
+	struct call c = { .at = { .fn = call_now }, .cb = cb };
+
+	if (cb == NULL)
+		return;
+	loop_next_turn(fake.loop, &c.at);
+	loop_turn(fake.loop, false);
+}
+
+void fake_start(void)
+{
+	fake.running = true;
+	call(fake.device->start);
+	call(fake.device->queues[0].handle);
+}
+
+void fake_stop(void)
+{
+	call(fake.device->stop);
+	fake.running = false;
+	ck_assert_uint_eq(queue_held(&queue), 0);
+}
+
+void fake_close(void)
+{
+	if (fake.device->close != NULL)
+		fake.device->close(&instance);
+}
+
+/* A closed device may still have had a job in a host call; its thread goes with it. */
+static void wait_for_jobs(void)
+{
+	unsigned i;
+
+	for (i = 0; threads() > fake.threads; i++) {
+		ck_assert_uint_lt(i, DEADLINE_S * 1000);
+		loop_turn(fake.loop, false);
+		poll(NULL, 0, 1);
+	}
+}
+
+void fake_teardown(void)
+{
+	unsigned i;
+
+	wait_for_jobs();
+	for (i = 0; i < fake.pushed; i++) {
+		free(fake.chains[i].get);
+		free(fake.chains[i].put);
+	}
+	free(fake.conf);
+	free(fake.state);
+	free(fake.queue_state);
+	free(fake.config);
+	loop_free(fake.loop);
+}
+
+struct chain *fake_push(const void *get, size_t get_size, size_t put_size)
+{
+	struct chain *c = &fake.chains[fake.pushed++];
+
+	ck_assert_uint_le(fake.pushed, FAKE_CHAINS);
+	c->get = malloc(get_size + 1);
+	c->put = malloc(put_size + 1);
+	if (get_size > 0)
+		memcpy(c->get, get, get_size);
+	memset(c->put, FAKE_POISON, put_size + 1);
+	c->get_size = get_size;
+	c->put_size = put_size;
+	if (fake.running)
+		call(fake.device->queues[0].handle);
+	return c;
+}
+
+void fake_at(uint64_t now)
+{
+	loop_fake_clock(fake.loop, now);
+	fake_settle();
+}
+
+void fake_settle(void)
+{
+	unsigned i;
+
+	for (i = 0; i < TURNS; i++)
+		loop_turn(fake.loop, false);
+}
+
+static void deadline(struct timer *t)
+{
+	ck_abort_msg("%u chains have ended, not more", fake.ended);
+}
+
+void fake_wait_ended(unsigned n)
+{
+	struct timer t;
+
+	timer_init(&t, fake.loop, deadline);
+	timer_set(&t, loop_now(fake.loop) + DEADLINE_S * 1000000000ULL);
+	while (fake.ended < n)
+		loop_turn(fake.loop, true);
+	timer_finish(&t);
+	ck_assert_uint_eq(fake.ended, n);
+}
+
+/* Instance. */
+
+void *instance_state(const struct instance *in)
+{
+	return fake.state;
+}
+
+const void *instance_conf(const struct instance *in)
+{
+	return fake.conf;
+}
+
+const char *instance_name(const struct instance *in)
+{
+	fake.warnings++;
+	return "fake";
+}
+
+unsigned instance_index(const struct instance *in)
+{
+	return 0;
+}
+
+unsigned instance_count(const struct instance *in)
+{
+	return fake.count;
+}
+
+struct loop *instance_loop(const struct instance *in)
+{
+	return fake.loop;
+}
+
+struct queue *instance_queue(const struct instance *in, unsigned i)
+{
+	return i == 0 ? &queue : NULL;
+}
+
+uint64_t instance_features(const struct instance *in)
+{
+	return fake.device->features;
+}
+
+void instance_offer(struct instance *in, uint64_t features)
+{
+}
+
+void *instance_config(struct instance *in)
+{
+	return fake.config;
+}
+
+void instance_config_changed(struct instance *in)
+{
+	fake.config_changes++;
+}
+
+void instance_stat(struct instance *in, unsigned counter, uint64_t n)
+{
+	ck_assert_uint_lt(counter, FAKE_COUNTERS);
+	fake.counters[counter] += n;
+}
+
+int host_open(struct instance *in, const char *path, int flags, struct error *err)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+
+	return fd >= 0 ? fd : error_set(err, -errno, "%s: %s", path, strerror(errno));
+}
+
+/* Queue. */
+
+struct chain *queue_pop(struct queue *q)
+{
+	if (!fake.running || fake.popped == fake.pushed)
+		return NULL;
+	fake.chains[fake.popped].popped = true;
+	return &fake.chains[fake.popped++];
+}
+
+static bool chain_open(const struct chain *c)
+{
+	return c->popped && c->end == FAKE_OPEN;
+}
+
+struct chain *queue_next(struct queue *q, struct chain *after)
+{
+	struct chain *c = after == NULL ? fake.chains : after + 1;
+
+	while (c < fake.chains + fake.popped && !chain_open(c))
+		c++;
+	return c < fake.chains + fake.popped ? c : NULL;
+}
+
+void queue_return_all(struct queue *q)
+{
+	unsigned i;
+
+	for (i = fake.popped; i-- > 0;) {
+		if (chain_open(&fake.chains[i]))
+			chain_return(&fake.chains[i]);
+	}
+}
+
+void queue_flush(struct queue *q)
+{
+}
+
+unsigned queue_index(const struct queue *q)
+{
+	return 0;
+}
+
+unsigned queue_size(const struct queue *q)
+{
+	return FAKE_CHAINS;
+}
+
+unsigned queue_held(const struct queue *q)
+{
+	unsigned i, held = 0;
+
+	for (i = 0; i < fake.popped; i++)
+		held += chain_open(&fake.chains[i]);
+	return held;
+}
+
+bool queue_running(const struct queue *q)
+{
+	return fake.running;
+}
+
+void *queue_state(const struct queue *q)
+{
+	return fake.queue_state;
+}
+
+struct loop *queue_loop(const struct queue *q)
+{
+	return fake.loop;
+}
+
+struct instance *queue_instance(const struct queue *q)
+{
+	return &instance;
+}
+
+/* Chain. */
+
+size_t chain_get_size(const struct chain *c)
+{
+	return c->get_size;
+}
+
+size_t chain_get_left(const struct chain *c)
+{
+	return c->get_size - c->get_at;
+}
+
+size_t chain_put_size(const struct chain *c)
+{
+	return c->put_size;
+}
+
+size_t chain_put_left(const struct chain *c)
+{
+	return c->put_size - c->put_at;
+}
+
+static bool chain_ok(struct chain *c, size_t at, size_t n, size_t size)
+{
+	ck_assert(chain_open(c));
+	if (c->unmapped || !range_fits(at, n, size))
+		c->fault = true;
+	return !c->fault;
+}
+
+bool chain_skip(struct chain *c, size_t n)
+{
+	if (!chain_ok(c, c->get_at, n, c->get_size))
+		return false;
+	c->get_at += n;
+	return true;
+}
+
+bool chain_get(struct chain *c, void *dst, size_t n)
+{
+	size_t at = c->get_at;
+
+	if (!chain_skip(c, n))
+		return false;
+	memcpy(dst, c->get + at, n);
+	return true;
+}
+
+bool chain_put_at(struct chain *c, size_t off, const void *src, size_t n)
+{
+	if (!chain_ok(c, off, n, c->put_size))
+		return false;
+	memcpy(c->put + off, src, n);
+	if (off + n > c->used)
+		c->used = off + n;
+	return true;
+}
+
+bool chain_put(struct chain *c, const void *src, size_t n)
+{
+	if (!chain_put_at(c, c->put_at, src, n))
+		return false;
+	c->put_at += n;
+	return true;
+}
+
+struct queue *chain_queue(const struct chain *c)
+{
+	return &queue;
+}
+
+static void chain_end(struct chain *c, enum fake_end end)
+{
+	ck_assert(chain_open(c));
+	c->end = end;
+	c->order = fake.ended++;
+	ck_assert_int_eq(c->put[c->put_size], FAKE_POISON);
+}
+
+void chain_done(struct chain *c)
+{
+	chain_end(c, c->fault ? FAKE_FAILED : FAKE_DONE);
+}
+
+void chain_done_len(struct chain *c, size_t len)
+{
+	c->used = len;
+	chain_done(c);
+}
+
+void chain_fail(struct chain *c, const char *why)
+{
+	ck_assert_uint_gt(strlen(why), 0);
+	chain_end(c, FAKE_FAILED);
+}
+
+bool chain_newest(const struct chain *c)
+{
+	return c == &fake.chains[fake.popped - 1];
+}
+
+/* An unseen one is there for the next pop; it counts as not ended. */
+bool chain_return(struct chain *c)
+{
+	ck_assert(chain_open(c));
+	if (!chain_newest(c)) {
+		chain_end(c, FAKE_DONE);
+		return false;
+	}
+	c->popped = false;
+	fake.popped--;
+	return true;
+}
