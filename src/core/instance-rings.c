@@ -377,8 +377,10 @@ static int on_ring_size(struct vu *vu, unsigned i, uint32_t n, struct error *err
 		return refuse_running(err);
 	ret = queue_set_size(r->q, n);
 	if (ret < 0)
-		return error_set(err, ret, "%u entries, 1 to %u are possible", n,
-				 queue_max_size(r->q));
+		return error_set(err, ret, "%u entries, 1 to %u are possible%s", n,
+				 queue_max_size(r->q),
+				 r->in->features & BIT(VIRTIO_F_RING_PACKED) ? "" :
+				 ", powers of two");
 	return ring_start(r, err);
 }
 
