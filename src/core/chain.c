@@ -438,23 +438,30 @@ static void finish(struct chain *c, uint32_t len)
 	queue_end(c, len);
 }
 
+/* When the ring is gone, it is not the guest's mistake that accesses fail. */
+static void blame(const struct chain *c, const char *why)
+{
+	if (c->epoch == c->queue->epoch && !c->queue->broken)
+		queue_bad_request(c->queue, why);
+}
+
 void chain_done(struct chain *c)
 {
 	if (c->fault)
-		queue_bad_request(c->queue, too_short);
+		blame(c, too_short);
 	finish(c, c->high);
 }
 
 void chain_done_len(struct chain *c, size_t len)
 {
 	if (c->fault)
-		queue_bad_request(c->queue, too_short);
+		blame(c, too_short);
 	finish(c, len < c->put_size ? (uint32_t)len : c->put_size);
 }
 
 void chain_fail(struct chain *c, const char *why)
 {
-	queue_bad_request(c->queue, why);
+	blame(c, why);
 	finish(c, c->high);
 }
 

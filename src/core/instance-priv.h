@@ -75,7 +75,7 @@ struct instance {
 	struct timer slow;              /* a drain takes long: say so */
 	unsigned slow_s;
 
-	bool leaving, stuck;
+	bool leaving, stuck, told_ended;
 	struct timer deadline;
 	void (*ended)(struct instance *in, void *ctx);
 	void *ended_ctx;

@@ -172,7 +172,14 @@ static void session_end(struct instance *in)
 
 static bool leave_is_over(const struct instance *in)
 {
-	return in->session == SESSION_NONE || in->stuck;
+	return !in->told_ended && (in->session == SESSION_NONE || in->stuck);
+}
+
+static void tell_ended(struct instance *in)
+{
+	in->told_ended = true;
+	timer_set(&in->deadline, 0);
+	in->ended(in, in->ended_ctx);
 }
 
 static void on_deadline(struct timer *t)
@@ -248,7 +255,7 @@ static void on_step(struct turn_end *t)
 	if (!in->leaving && in->session == SESSION_NONE)
 		step_idle(in);
 	else if (in->leaving && leave_is_over(in))
-		in->ended(in, in->ended_ctx);
+		tell_ended(in);
 }
 
 /* Birth and end. */

@@ -193,6 +193,52 @@ void guest_zero_rings(void)
 	memset(guest.avail, 0, sizeof(guest.avail));
 }
 
+void guest_break_ring(unsigned q)
+{
+	le16_t head = le16(GUEST_RING);
+
+	guest_post(q);
+	memcpy(at(q, AVAIL) + VIRTQ_AVAIL_RING + 2 * ((guest.avail[q] - 1U) % GUEST_RING), &head,
+	       sizeof(head));
+	guest_kick(q);
+}
+
+static uint8_t snapshot[MEM_SIZE];
+
+void guest_snapshot(void)
+{
+	memcpy(snapshot, guest.mem, MEM_SIZE);
+}
+
+bool guest_unchanged(void)
+{
+	peer_settle(guest.loop);
+	return memcmp(snapshot, guest.mem, MEM_SIZE) == 0;
+}
+
+static int log_fd = -1, stderr_fd = -1;
+
+void guest_log_begin(void)
+{
+	log_fd = memfd_create("log", MFD_CLOEXEC);
+	ck_assert_int_ge(log_fd, 0);
+	stderr_fd = dup(STDERR_FILENO);
+	dup2(log_fd, STDERR_FILENO);
+}
+
+const char *guest_log_end(void)
+{
+	static char text[4096];
+	ssize_t n;
+
+	dup2(stderr_fd, STDERR_FILENO);
+	fd_close(&stderr_fd);
+	n = pread(log_fd, text, sizeof(text) - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	fd_close(&log_fd);
+	return text;
+}
+
 /* A request through the ring, served or not. */
 static void guest_io(unsigned q, bool served)
 {
@@ -230,7 +276,7 @@ void guest_send(uint32_t id, uint32_t flags, const void *body, size_t size, cons
 	peer_send(guest.sock, id, VU_VERSION | flags, body, size, fds, n_fds);
 }
 
-static void guest_recv(uint32_t id, void *body, size_t size)
+void guest_recv(uint32_t id, void *body, size_t size)
 {
 	struct vu_header header;
 

@@ -59,8 +59,17 @@ void guest_kick(unsigned q);
 uint16_t guest_used(unsigned q);
 bool guest_signalled(unsigned q);       /* and forget it */
 void guest_zero_rings(void);
+/* The head that the next posted entry names, out of range. */
+void guest_break_ring(unsigned q);
 void guest_send(uint32_t id, uint32_t flags, const void *body, size_t size, const int *fds,
 		unsigned n_fds);
+void guest_recv(uint32_t id, void *body, size_t size);
 uint64_t guest_ask_u64(uint32_t id);
+/* Everything the device can see: no byte of it may change behind our back. */
+void guest_snapshot(void);
+bool guest_unchanged(void);
+/* What is logged until guest_log_end(), which gives the text (static). */
+void guest_log_begin(void);
+const char *guest_log_end(void);
 
 #endif
