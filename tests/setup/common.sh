@@ -22,6 +22,10 @@ LOGS=${LOGS:-$CACHE/log}
 cache_mkdir()
 {
 	mkdir -p "$@" 2>/dev/null || die "cannot create $1: set XDG_CACHE_HOME to a folder that can be written"
+	if [ "$(id -u)" = 0 ] && [ -n "${SUDO_UID:-}" ] &&
+	   [ "$(stat -c %u "${HOME:-/}")" = "$SUDO_UID" ]; then
+		chown "$SUDO_UID:${SUDO_GID:-0}" "$CACHE" "$@"
+	fi
 }
 
 say() { printf '%s\n' "$*"; }
@@ -51,6 +55,7 @@ step()
 	shift 2
 
 	mkdir -p "$LOGS"
+	rm -f "$log"
 	"$@" >"$log" 2>&1 </dev/null &
 	pid=$!
 	if [ -t 1 ]; then

@@ -164,7 +164,7 @@ guest_uml()
 	setsid "$UML_KERNEL/linux" mem=96M uml_dir="$W/" umid="$name" \
 		rootfstype=hostfs rootflags=/ ro quiet panic=-1 \
 		init="$TESTS/init" VD_ROLE=uml VD_CASE="$CASE" VD_TESTS="$TESTS" \
-		VD_HALF="$half" VD_MODULES="$UML_KERNEL/modules" \
+		VD_HALF="$half" VD_MODULES="$UML_KERNEL/modules" VHOST_DEVICE="$VHOST_DEVICE" \
 		con0=null,fd:1 con1=fd:8,fd:9 con=null \
 		"${devices[@]}" >>"$W/$name.console" 2>&1 </dev/null \
 		8<>"$W/$name.in" 9>>"$W/$name.ctl" &
