@@ -1,14 +1,245 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
-/* Entry: which applet, and what to do. */
-#include <stdio.h>
+/* Entry: which applet or command, and from its options to a running process. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "core/registry.h"
+#include "commands.h"
+#include "core/log-core.h"
+#include "core/process.h"
+
+static const char prefix[] = "vhost-device-";
+
+struct run_conf {
+	char *file;
+};
+
+const struct option run_rows[] = {
+	{ "file", "FILE.ini", "Instances to serve, see vhost-device(5).", NULL, OPT_PATH,
+	  OPT_POSITIONAL | OPT_REQUIRED, OPT(struct run_conf, file) },
+	{ NULL }
+};
+
+/* A usage error shows how it is done; everything else is one line. */
+static int report(const struct doc *d, int ret, const struct error *err)
+{
+	if (ret != -EINVAL) {
+		fprintf(stderr, "%s: %s\n", d->program, err->text);
+		return EXIT_FAILED;
+	}
+	fprintf(stderr, "%s: error: %s\n\n", d->program, err->text);
+	doc_usage(stderr, d);
+	fputs("\nFor more information, try '--help'.\n", stderr);
+	return EXIT_USAGE;
+}
+
+/* QEMU's convention for back ends: its schema vhost-user.json. */
+static void print_capabilities(const struct device *device)
+{
+	const char *const *c = device->capabilities;
+
+	fputs("{\n  \"type\": ", stdout);
+	doc_json_string(stdout, device->type != NULL ? device->type : device->name);
+	if (c != NULL && *c != NULL) {
+		fputs(",\n  \"features\": [", stdout);
+		for (; *c != NULL; c++) {
+			fputs("\n    ", stdout);
+			doc_json_string(stdout, *c);
+			fputs(c[1] != NULL ? "," : "\n  ]", stdout);
+		}
+	}
+	puts("\n}");
+}
+
+static void set_log(const char *program, const struct plan *plan)
+{
+	enum log_level level = (enum log_level)plan->process.log_level, own;
+	const char *filter = getenv("RUST_LOG");
+	size_t i;
+
+	if (!plan->level_given && filter != NULL && plan->n > 0) {
+		level = LOG_LEVEL_OFF;
+		for (i = 0; i < plan->n; i++) {
+			own = log_filter_level(filter, plan->items[i].setup.device->name,
+					       (enum log_level)plan->process.log_level);
+			level = own > level ? own : level;
+		}
+	}
+	log_setup(program, level, (enum log_target)plan->process.log_target);
+}
+
+/* device NULL: all of the file. path NULL: no file. */
+static int serve(const struct doc *d, const struct device *device, const char *path,
+		 const struct opt_values *args)
+{
+	const struct conf_kinds kinds = { registry_devices, socket_rows, process_rows };
+	struct conf_file file = { .n = 0 };
+	struct error err = ERROR_NONE;
+	struct plan plan = { .n = 0 };
+	int ret = 0;
+
+	if (path != NULL && conf_read(path, &kinds, &file, &err) < 0)
+		return report(d, -EBADMSG, &err);
+	ret = plan_make(&plan, device, &file, args, &err);
+	if (ret == 0) {
+		set_log(d->program, &plan);
+		/* No usage error any more, whatever the host answered. */
+		ret = process_run(&plan, &err) < 0 ? -EIO : 0;
+	}
+	plan_finish(&plan);
+	conf_finish(&file);
+	return ret < 0 ? report(d, ret, &err) : EXIT_DONE;
+}
+
+static int print_and_stop(const struct doc *d, const struct device *device,
+			  const struct option *stop)
+{
+	if (strcmp(stop->name, "help") == 0)
+		doc_help(stdout, d);
+	else if (strcmp(stop->name, "version") == 0)
+		printf("%s %s\n", d->program, VHOST_DEVICE_VERSION);
+	else
+		print_capabilities(device);
+	return EXIT_DONE;
+}
+
+static bool asks_capabilities(int argc, char **argv)
+{
+	int i;
+
+	for (i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--print-capabilities") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The last value of a row among args, or NULL. */
+static const char *text_of(const struct opt_values *args, const struct option *row)
+{
+	size_t i;
+
+	for (i = 0; i < args->n; i++) {
+		if (args->items[i].row == row)
+			return args->items[i].text;
+	}
+	return NULL;
+}
+
+static int run_applet(const struct device *device, int argc, char **argv)
+{
+	struct doc d = applet_doc(device);
+	struct opt_values args = { NULL, 0 };
+	const struct option *stop = NULL;
+	struct error err = ERROR_NONE;
+	int ret;
+
+	if (asks_capabilities(argc, argv)) {
+		print_capabilities(device);
+		return EXIT_DONE;
+	}
+	ret = opt_parse_args(&d.tables, argc, argv, &args, &stop, &err);
+	if (ret < 0)
+		ret = report(&d, ret, &err);
+	else if (stop != NULL)
+		ret = print_and_stop(&d, device, stop);
+	else
+		ret = serve(&d, device, text_of(&args, opt_lookup(&d.tables, "config", 6)), &args);
+	opt_values_finish(&args);
+	return ret;
+}
+
+int command_run(int argc, char **argv)
+{
+	const struct doc d = {
+		.program = "vhost-device run", .word = "run",
+		.summary = "Serve every instance of a file.",
+		.tables = { { run_rows, NULL, process_rows } },
+	};
+	struct opt_values args = { NULL, 0 };
+	const struct option *stop = NULL;
+	struct error err = ERROR_NONE;
+	const char *path;
+	int ret;
+
+	ret = opt_parse_args(&d.tables, argc, argv, &args, &stop, &err);
+	path = text_of(&args, run_rows);
+	if (ret == 0 && stop == NULL && path == NULL)
+		ret = error_set(&err, -EINVAL, "the following required arguments were not "
+				"provided: <FILE.ini>");
+	if (ret < 0)
+		ret = report(&d, ret, &err);
+	else if (stop != NULL)
+		ret = print_and_stop(&d, NULL, stop);
+	else
+		ret = serve(&d, NULL, path, &args);
+	opt_values_finish(&args);
+	return ret;
+}
+
+static int print_features(void)
+{
+	size_t i;
+
+	puts("memory: " VHOST_DEVICE_MEMORY);
+	fputs("devices:", stdout);
+	for (i = 0; registry_devices[i] != NULL; i++)
+		printf(" %s", registry_devices[i]->name);
+	fputs("\nleft out:", stdout);
+	for (i = 0; registry_left_out[i].name != NULL; i++)
+		printf(" %s", registry_left_out[i].name);
+	puts("\noptional libraries: none is used by these devices");
+	return EXIT_DONE;
+}
+
+static int run_word(int argc, char **argv)
+{
+	const struct command *c;
+	const struct device *device;
+
+	if (argc == 0) {
+		print_usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "-V") == 0) {
+		puts("vhost-device " VHOST_DEVICE_VERSION);
+		return EXIT_DONE;
+	}
+	if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) {
+		print_usage(stdout);
+		return EXIT_DONE;
+	}
+	if (strcmp(argv[0], "--features") == 0)
+		return print_features();
+	for (c = commands; c->doc.name != NULL; c++) {
+		if (strcmp(c->doc.name, argv[0]) == 0)
+			return c->run(argc - 1, argv + 1);
+	}
+	device = registry_find(argv[0]);
+	return device != NULL ? run_applet(device, argc - 1, argv + 1)
+		: complain_unknown(argv[0]);
+}
 
 int main(int argc, char **argv)
 {
-	const struct device *const *d;
+	const char *name = argc > 0 ? argv[0] : "";
+	const struct device *device;
+	int code;
 
-	for (d = registry_devices; *d != NULL; d++)
-		printf("%s\n", (*d)->name);
-	return 0;
+	if (strrchr(name, '/') != NULL)
+		name = strrchr(name, '/') + 1;
+	if (strncmp(name, prefix, strlen(prefix)) == 0) {
+		name += strlen(prefix);
+		device = registry_find(name);
+		code = device != NULL ? run_applet(device, argc - 1, argv + 1)
+			: complain_unknown(name);
+	} else {
+		code = run_word(argc > 0 ? argc - 1 : 0, argv + 1);
+	}
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "vhost-device: standard output cannot be written: %s\n",
+			strerror(errno));
+		return code != EXIT_DONE ? code : EXIT_FAILED;
+	}
+	return code;
 }

@@ -5,13 +5,13 @@
 #include "core/registry.h"
 
 #define DEVICE_BUILT(name) extern const struct device device_##name;
-#define DEVICE_LEFT_OUT(name)
+#define DEVICE_LEFT_OUT(name, id, summary)
 #include "device-list.h"
 #undef DEVICE_BUILT
 #undef DEVICE_LEFT_OUT
 
 #define DEVICE_BUILT(name) &device_##name,
-#define DEVICE_LEFT_OUT(name)
+#define DEVICE_LEFT_OUT(name, id, summary)
 const struct device *const registry_devices[] = {
 #include "device-list.h"
 	NULL
@@ -20,10 +20,10 @@ const struct device *const registry_devices[] = {
 #undef DEVICE_LEFT_OUT
 
 #define DEVICE_BUILT(name)
-#define DEVICE_LEFT_OUT(name) #name,
-const char *const registry_left_out[] = {
+#define DEVICE_LEFT_OUT(name, id, summary) { #name, summary, id },
+const struct left_out registry_left_out[] = {
 #include "device-list.h"
-	NULL
+	{ NULL, NULL, 0 }
 };
 #undef DEVICE_BUILT
 #undef DEVICE_LEFT_OUT
@@ -37,4 +37,15 @@ const struct device *registry_find(const char *name)
 			return *d;
 	}
 	return NULL;
+}
+
+bool registry_knows(const char *name)
+{
+	const struct left_out *d;
+
+	for (d = registry_left_out; d->name != NULL; d++) {
+		if (strcmp(d->name, name) == 0)
+			return true;
+	}
+	return registry_find(name) != NULL;
 }

@@ -4,6 +4,8 @@
 
 #include "core/opt-doc.h"
 
+#define SPDX "# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause\n"
+
 static const struct option *next_offered(const struct opt_tables *t, struct opt_walk *w)
 {
 	const struct option *row;
@@ -95,7 +97,7 @@ static void print_bash(FILE *out, const struct doc_command *commands, const stru
 {
 	const struct doc *d;
 
-	fputs("# bash completion for vhost-device\n"
+	fputs("# bash completion for vhost-device\n" SPDX
 	      "_vhost_device()\n{\n"
 	      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
 	      "\tlocal name=${COMP_WORDS[0]##*/} words= files=\n\n"
@@ -155,7 +157,7 @@ static void print_zsh(FILE *out, const struct doc_command *commands, const struc
 	fputs("#compdef vhost-device", out);
 	for (d = docs; d->program != NULL; d++)
 		fprintf(out, " %s", d->program);
-	fputs("\n\nlocal name=$service\nif [[ $name == vhost-device ]]; then\n"
+	fputs("\n" SPDX "\nlocal name=$service\nif [[ $name == vhost-device ]]; then\n"
 	      "\tif (( CURRENT == 2 )); then\n\t\tcompadd ", out);
 	print_subjects(out, commands, docs);
 	fputs("\n\t\treturn\n\tfi\n\tname=vhost-device-$words[2]\n"
@@ -177,7 +179,7 @@ static void print_fish(FILE *out, const struct doc_command *commands, const stru
 	const struct option *row;
 	struct opt_walk w;
 
-	fputs("# fish completion for vhost-device\n"
+	fputs("# fish completion for vhost-device\n" SPDX
 	      "function __vhost_device_row\n"
 	      "\tcomplete -c vhost-device-$argv[1] $argv[2..-1]\n"
 	      "\tcomplete -c vhost-device -n \"__fish_seen_subcommand_from $argv[1]\" "

@@ -5,9 +5,15 @@
 
 #include "vhost-device/device.h"
 
+struct left_out {
+	const char *name, *summary;
+	uint32_t virtio_id;
+};
+
 extern const struct device *const registry_devices[];   /* NULL-ended, sorted by name */
-extern const char *const registry_left_out[];           /* names known but not built */
+extern const struct left_out registry_left_out[];       /* known but not built; NULL name ends */
 
 const struct device *registry_find(const char *name);
+bool registry_knows(const char *name);                  /* built or not */
 
 #endif

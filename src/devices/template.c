@@ -45,7 +45,7 @@ static void template_handle(struct queue *q)
 static const struct queue_row queues[] = { { "requestq", 1024, .handle = template_handle } };
 
 static const struct option options[] = {
-	{ "limit", "BYTES", "Most bytes of a request that are echoed", "65536", OPT_UINT,
+	{ "limit", "BYTES", "Most bytes of a request that are echoed.", "65536", OPT_UINT,
 	  .min = 1, .max = 65536, OPT(struct template_conf, limit) },
 	{ NULL },
 };

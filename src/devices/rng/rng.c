@@ -189,16 +189,16 @@ static const char *const end_words[] = { "getrandom", "rewind", "hold", "exit", 
 static const char *const source_aliases[] = { "filename", NULL };
 
 static const struct option rng_options[] = {
-	{ "period", "MS", "Length of an accounting period in milliseconds, 1 to 65536", "65536",
+	{ "period", "MS", "Length of an accounting period in milliseconds, 1 to 65536.", "65536",
 	  OPT_UINT, .brief = 'p', OPT(struct rng_conf, period_ms) },
 	{ "max-bytes", "BYTES", "Bytes that all sockets together give in a period, at least one "
-	  "each", "18446744073709551615", OPT_UINT, .brief = 'm',
+	  "each.", "18446744073709551615", OPT_UINT, .brief = 'm',
 	  OPT(struct rng_conf, max_bytes) },
 	{ "rng-source", "PATH", "Where the bytes come from: a file, a device such as /dev/hwrng, "
-	  "a FIFO or a Unix socket; /dev/urandom stands for getrandom()", "/dev/urandom",
+	  "a FIFO or a Unix socket; /dev/urandom stands for getrandom().", "/dev/urandom",
 	  OPT_PATH, .brief = 'f', .aliases = source_aliases, OPT(struct rng_conf, source) },
 	{ "on-eof", "WHAT", "When the source ends or fails: getrandom takes its place, rewind "
-	  "starts it over, hold waits for more, exit ends the process", "getrandom",
+	  "starts it over, hold waits for more, exit ends the process.", "getrandom",
 	  OPT_CHOICE, .words = end_words, OPT(struct rng_conf, on_eof) },
 	{ NULL },
 };
