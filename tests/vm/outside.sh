@@ -189,7 +189,7 @@ guest_qemu()
 		-machine "q35,memory-backend=m,accel=${QEMU_ACCEL:-tcg}" -cpu max -smp "$smp" \
 		-m 256 -object memory-backend-memfd,id=m,size=256M,share=on $stay \
 		-kernel "$QEMU_KERNEL" -initrd "$QEMU_INITRD" \
-		-append "console=ttyS0 quiet panic=-1 VD_ROLE=qemu VD_CASE=/cases/${CASE##*/} VD_TESTS= VD_HALF=$half" \
+		-append "console=ttyS0 quiet panic=-1 suspend.pm_test_delay=0 VD_ROLE=qemu VD_CASE=/cases/${CASE##*/} VD_TESTS= VD_HALF=$half" \
 		-serial "file:$W/$name.console" \
 		-chardev "file,id=ctl,path=$W/$name.ctl,append=on,input-path=$W/$name.in" \
 		-serial chardev:ctl \
