@@ -403,6 +403,29 @@ bool chain_put(struct chain *c, const void *src, size_t n)
 	return true;
 }
 
+/* Two pieces, so that who takes only the first is found out. */
+size_t chain_lend_put(struct chain *c, size_t off, size_t n, struct window *w)
+{
+	size_t half = n / 2;
+
+	ck_assert(chain_open(c));
+	ck_assert_uint_le(off + n, c->put_size);
+	if (c->unmapped || w->max - w->n < 2)
+		return 0;
+	w->iov[w->n++] = (struct iovec){ c->put + off, half };
+	w->iov[w->n++] = (struct iovec){ c->put + off + half, n - half };
+	return n;
+}
+
+bool chain_wrote(struct chain *c, size_t off, size_t n)
+{
+	if (!chain_ok(c, off, n, c->put_size))
+		return false;
+	if (off + n > c->used)
+		c->used = off + n;
+	return true;
+}
+
 struct queue *chain_queue(const struct chain *c)
 {
 	return &queue;

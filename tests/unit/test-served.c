@@ -98,6 +98,31 @@ START_TEST(rng_takes_any_framing)
 }
 END_TEST
 
+/* Behind each other in memory, so that the answer is one stretch of bytes. */
+START_TEST(rng_takes_any_split)
+{
+	enum { LARGEST = 100 * 1000, ANSWER = 64 * 1024 };
+	struct fe_seg segs[PIECES];
+	uint32_t size, want, len;
+	unsigned round, n;
+
+	srand(5);
+	served_open(&device_rng);
+	served_start(64, layouts[_i]);
+	for (round = 0; round < ROUNDS; round++) {
+		size = 1 + (uint32_t)rand() % (round % 2 ? 300 : LARGEST);
+		want = size < ANSWER ? size : ANSWER;
+		memset(served.view, POISON, LARGEST + 1);
+		n = cut(segs, 1 + (unsigned)rand() % PIECES, served.data, size);
+		len = served_ask(segs, 0, n, rand() % 2 ? FE_ADD_INDIRECT : 0);
+		ck_assert_uint_eq(len, want);
+		ck_assert(rest_is_untouched(want, LARGEST + 1));
+		ck_assert(want < 32 || !rest_is_untouched(want / 2, want / 2 + 16));
+	}
+	served_close();
+}
+END_TEST
+
 START_TEST(rng_survives_addresses_outside)
 {
 	const struct fe_seg outside = { 0xfffffff000, 64 };
@@ -216,6 +241,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, rng_takes_any_framing, 0, n);
+	tcase_add_loop_test(tc, rng_takes_any_split, 0, n);
 	tcase_add_loop_test(tc, rng_survives_addresses_outside, 0, n);
 	tcase_add_loop_test(tc, rng_stops_while_throttled, 0, n);
 	tcase_add_loop_test(tc, rng_keeps_the_order, 0, n);

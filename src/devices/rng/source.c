@@ -474,6 +474,11 @@ size_t source_read(struct source *s, void *buf, size_t n)
 	return 0;
 }
 
+bool source_is_kernel(const struct source *s)
+{
+	return s->kind == &kernel;
+}
+
 void source_run(struct source *s)
 {
 	s->running = true;

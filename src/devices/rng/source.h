@@ -25,5 +25,6 @@ void source_run(struct source *s);
 void source_rest(struct source *s);
 /* 1..n bytes, or 0: none now, ready() will come. */
 size_t source_read(struct source *s, void *buf, size_t n);
+bool source_is_kernel(const struct source *s);
 
 #endif
