@@ -420,13 +420,15 @@ size_t chain_lend_put(struct chain *c, size_t off, size_t n, struct window *w)
 /* No byte below used.len may be what the guest left there (virtio 1.4, 2.7.8.2). */
 static uint32_t fill_holes(struct chain *c, uint32_t len)
 {
+	struct hole h;
 	unsigned i;
 
 	if (len > c->high && !add_hole(c, c->high, len))
 		len = c->high;
 	for (i = 0; i < c->n_holes; i++) {
-		if (c->holes[i].from < len && !fill_zeros(c, c->holes[i].from, c->holes[i].to))
-			len = c->holes[i].from;
+		h = c->holes[i];
+		if (h.from < len && !fill_zeros(c, h.from, h.to < len ? h.to : len))
+			len = h.from;
 	}
 	return len;
 }
