@@ -367,11 +367,14 @@ bool chain_wrote(struct chain *c, size_t off, size_t n)
 
 static bool append_iov(struct window *w, uint8_t *host, size_t len)
 {
-	struct iovec *last = w->n > 0 ? &w->iov[w->n - 1] : NULL;
+	struct iovec *last;
 
-	if (last != NULL && (uint8_t *)last->iov_base + last->iov_len == host) {
-		last->iov_len += len;
-		return true;
+	if (w->n > 0) {
+		last = &w->iov[w->n - 1];
+		if ((uint8_t *)last->iov_base + last->iov_len == host) {
+			last->iov_len += len;
+			return true;
+		}
 	}
 	if (w->n == w->max)
 		return false;
