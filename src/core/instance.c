@@ -72,7 +72,7 @@ void instance_watch_drain(struct instance *in)
 	if (in->slow_s != 0)
 		return;
 	in->slow_s = SLOW_FIRST_S;
-	timer_set(&in->slow, after_ms(in, SLOW_FIRST_S * 1000));
+	timer_set(&in->slow, after_ms(in, SLOW_FIRST_S * 1000ULL));
 }
 
 static void unwatch_drain(struct instance *in)
@@ -88,7 +88,7 @@ static void on_slow(struct timer *t)
 	log_warn(in, "stopping takes long: %u requests are still at the host after %u s",
 		 open_chains(in), in->slow_s);
 	in->slow_s += in->slow_s == SLOW_FIRST_S ? SLOW_AGAIN_S - SLOW_FIRST_S : SLOW_AGAIN_S;
-	timer_set(t, after_ms(in, SLOW_AGAIN_S * 1000));
+	timer_set(t, after_ms(in, SLOW_AGAIN_S * 1000ULL));
 }
 
 /* Sessions. */
