@@ -3,15 +3,8 @@
 #ifndef VHOST_DEVICE_ERROR_H
 #define VHOST_DEVICE_ERROR_H
 
+#include "vhost-device/error-type.h"
 #include "vhost-device/util.h"
-
-/* Caller's memory; text is empty while no error was set. */
-struct error {
-	int code;               /* negative errno */
-	char text[500];         /* one line, no newline */
-};
-
-#define ERROR_NONE ((struct error){ 0, "" })
 
 /*
  * Set the text and return code, a negative errno, so that a caller can write

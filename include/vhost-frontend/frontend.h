@@ -18,8 +18,15 @@
 #ifndef VHOST_FRONTEND_FRONTEND_H
 #define VHOST_FRONTEND_FRONTEND_H
 
-#include "vhost-device/error.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vhost-device/error-type.h"
 #include "wire/vhost-user.h"
+
+/* What is declared here is what the library shows to its users. */
+#pragma GCC visibility push(default)
 
 /* Largest payload taken, and most descriptors beside it. */
 enum { FE_MAX_PAYLOAD = 4096, FE_MAX_FDS = 32 };
@@ -34,42 +41,55 @@ struct fe_message {
 	unsigned n_fds;
 };
 
+/* Closes what is left in m; m itself stays the caller's. May be called twice. */
 void fe_message_finish(struct fe_message *m);
-/* Take one fd out of a message: the caller's now. -1: there is none. */
+/* Takes one fd out of a message: the caller's now. -1: there is none. */
 int fe_message_take_fd(struct fe_message *m, unsigned i);
 
 /* -- Connections ---------------------------------------------------------- */
 
 /*
- * timeout_ms bounds this call and becomes the limit of every later one.
- * fe_connect() keeps trying while nobody listens there yet.
+ * Connects to a back end that listens at path, and keeps trying while nobody
+ * listens there yet. timeout_ms bounds this call and becomes the limit of every
+ * later one. *ret_fe is the caller's, ended by fe_free().
+ *   -ENOENT, -ECONNREFUSED   nobody listened in time
+ *   -EPROTOTYPE              a socket of another type
+ *   -ENAMETOOLONG, -EACCES, ...   as connect(2)
  */
 int fe_connect(const char *path, unsigned timeout_ms, struct fe **ret_fe, struct error *err);
-/* A connected stream socket, owned from now on, also on failure. */
+/* The same on a connected stream socket, owned from now on, also on failure. */
 int fe_adopt(int fd, unsigned timeout_ms, struct fe **ret_fe, struct error *err);
-/* The back end connects to us: a listening socket, or a negative errno. */
+/*
+ * For a back end that connects to us: a listening socket, the caller's to close
+ * and its path to unlink, or a negative errno as of bind(2). Replaces nothing.
+ */
 int fe_listen(const char *path, struct error *err);
+/* Waits for one back end on a socket of fe_listen(), which stays the caller's. */
 int fe_accept(int listen_fd, unsigned timeout_ms, struct fe **ret_fe, struct error *err);
-/* Hangs up. NULL is fine. */
+/* Hangs up and frees. Rings and memory are not touched. NULL is fine. */
 void fe_free(struct fe *fe);
 
+/* Limit of every later call, each counted anew. */
 void fe_set_timeout(struct fe *fe, unsigned timeout_ms);
-int fe_fd(const struct fe *fe);                 /* to be watched, not to be read */
+/* The socket, which stays the library's: to be watched, not to be read. */
+int fe_fd(const struct fe *fe);
 /* Messages sent so far: "closed after message N". */
 unsigned fe_sent(const struct fe *fe);
+/* Static text without prefix, "GET_FEATURES"; "unknown request" for any other number. */
 const char *fe_request_name(uint32_t request);
 const char *fe_backend_request_name(uint32_t request);
-const char *fe_protocol_feature_name(unsigned bit);     /* NULL: unknown */
+/* "REPLY_ACK"; NULL: unknown. */
+const char *fe_protocol_feature_name(unsigned bit);
 
 /* -- Raw: any bytes, any descriptors (hostile tests, replays) -------------- */
 
 /* Bytes as they are; the fds, which stay the caller's, go with the first one. */
 int fe_send_raw(struct fe *fe, const void *bytes, size_t n, const int *fds, unsigned n_fds,
 		struct error *err);
-/* Header made here, flags as given. */
+/* A message with its header made here, flags as given; counted by fe_sent(). */
 int fe_send(struct fe *fe, uint32_t request, uint32_t flags, const void *body, size_t size,
 	    const int *fds, unsigned n_fds, struct error *err);
-/* The next message whatever it is. */
+/* The next message whatever it is; to be finished by the caller. */
 int fe_recv(struct fe *fe, struct fe_message *ret_m, struct error *err);
 /* Waits until the back end hangs up; what it still sends is dropped. */
 int fe_wait_closed(struct fe *fe, struct error *err);
@@ -80,8 +100,10 @@ void fe_revive(struct fe *fe);
 
 /*
  * One request with any payload. With ret_reply: the reply of that request,
- * checked for number and flags. Without: an acknowledgment is asked for and
- * awaited when REPLY_ACK was negotiated and fe_want_acks() says so.
+ * checked for number and flags, to be finished by the caller. Without: an
+ * acknowledgment is asked for and awaited when REPLY_ACK was negotiated and
+ * fe_want_acks() says so; -EREMOTEIO then tells of a refusal. The fds stay the
+ * caller's.
  */
 int fe_request(struct fe *fe, uint32_t request, const void *body, size_t size, const int *fds,
 	       unsigned n_fds, struct fe_message *ret_reply, struct error *err);
@@ -96,73 +118,112 @@ void fe_want_acks(struct fe *fe, bool on);
  * are acked later, by fe_set_features(). want_protocol is cut to the offer.
  */
 int fe_negotiate(struct fe *fe, uint64_t want_protocol, struct error *err);
-/* Every protocol feature that this library can speak. */
+/* Every protocol feature that this library can speak, as a bit mask. */
 uint64_t fe_all_protocol_features(void);
 
-/* What is known by now; 0 before. */
-uint64_t fe_offered(const struct fe *fe);
-uint64_t fe_acked(const struct fe *fe);
-uint64_t fe_protocol_offered(const struct fe *fe);
-uint64_t fe_protocol(const struct fe *fe);      /* acked */
-bool fe_has_protocol(const struct fe *fe, unsigned bit);
-unsigned fe_queue_num(const struct fe *fe);     /* 0: not known */
-unsigned fe_mem_slots(const struct fe *fe);     /* 0: not known */
+/* What the calls below have learned by now; 0 before. */
+uint64_t fe_offered(const struct fe *fe);               /* virtio features, GET_FEATURES */
+uint64_t fe_acked(const struct fe *fe);                 /* .. SET_FEATURES */
+uint64_t fe_protocol_offered(const struct fe *fe);      /* GET_PROTOCOL_FEATURES */
+uint64_t fe_protocol(const struct fe *fe);              /* acked */
+bool fe_has_protocol(const struct fe *fe, unsigned bit);        /* .. one of them, VU_PF_ */
+unsigned fe_queue_num(const struct fe *fe);             /* GET_QUEUE_NUM; 0: not known */
+unsigned fe_mem_slots(const struct fe *fe);             /* GET_MAX_MEM_SLOTS; 0: not known */
 
-/* -- Requests, transport section by section -------------------------------- */
+/*
+ * -- Requests: sections of vhost-user.rst, "Front-end message types" ---------
+ *
+ * Each sends the message of its name. Those that need a protocol feature fail
+ * with -EOPNOTSUPP and send nothing without it.
+ */
 
+/* The offer; kept for fe_offered(). Legal at any time, see fe_barrier(). */
 int fe_get_features(struct fe *fe, uint64_t *ret_bits, struct error *err);
+/* Acks bits, which are not compared with the offer; without bit 30 all rings are enabled. */
 int fe_set_features(struct fe *fe, uint64_t bits, struct error *err);
+/* Only after an offer of bit 30. */
 int fe_get_protocol_features(struct fe *fe, uint64_t *ret_bits, struct error *err);
+/* Acks; counts from the next message on. */
 int fe_set_protocol_features(struct fe *fe, uint64_t bits, struct error *err);
+/* This session owns the device. Needed once, before memory and rings. */
 int fe_set_owner(struct fe *fe, struct error *err);
+/* Deprecated by the protocol, no reset: see fe_reset_device(). */
 int fe_reset_owner(struct fe *fe, struct error *err);
+/* MQ. The most queues the back end can have; -EPROTO above 256. */
 int fe_get_queue_num(struct fe *fe, uint64_t *ret_n, struct error *err);
+/* CONFIGURE_MEM_SLOTS. As told; fe_mem_slots() keeps at most VU_MAX_MEM_SLOTS. */
 int fe_get_max_mem_slots(struct fe *fe, uint64_t *ret_n, struct error *err);
+/* RESET_DEVICE. Rings stop; memory, owner and protocol features stay. */
 int fe_reset_device(struct fe *fe, struct error *err);
+/* STATUS. The device status byte (virtio 1.4, 2.1). */
 int fe_set_status(struct fe *fe, uint8_t status, struct error *err);
+/* STATUS. -EPROTO for a value beyond a byte. */
 int fe_get_status(struct fe *fe, uint8_t *ret_status, struct error *err);
 /* Everything sent before was seen: GET_FEATURES, as QEMU does without REPLY_ACK. */
 int fe_barrier(struct fe *fe, struct error *err);
 
-/* At most VU_MAX_CONFIG bytes. */
+/*
+ * CONFIG. n bytes of config space at off, at most VU_MAX_CONFIG (-EINVAL).
+ * -EREMOTEIO: the back end refused, the session goes on.
+ */
 int fe_get_config(struct fe *fe, uint32_t off, void *buf, uint32_t n, struct error *err);
+/* CONFIG. flags: VU_CONFIG_WRITABLE or VU_CONFIG_MIGRATION. */
 int fe_set_config(struct fe *fe, uint32_t off, const void *buf, uint32_t n, uint32_t flags,
 		  struct error *err);
 
-/* One fd a region; they stay the caller's. */
+/*
+ * All guest memory at once, one fd a region, at most FE_MAX_FDS (-EINVAL); the
+ * fds stay the caller's. memory.h does this from its regions.
+ */
 int fe_set_mem_table(struct fe *fe, const struct vu_region *regions, const int *fds, unsigned n,
 		     struct error *err);
+/* CONFIGURE_MEM_SLOTS. One region more; the fd stays the caller's. */
 int fe_add_mem_region(struct fe *fe, const struct vu_region *region, int fd, struct error *err);
+/* CONFIGURE_MEM_SLOTS. One less, named by addresses and size. */
 int fe_remove_mem_region(struct fe *fe, const struct vu_region *region, struct error *err);
 
+/* Ring by ring, index below fe_queue_num(); ring.h sends these in order. */
+
+/* Number of descriptors. */
 int fe_set_vring_num(struct fe *fe, unsigned index, unsigned num, struct error *err);
+/* Addresses in the front end's own address space (user_addr of the regions). */
 int fe_set_vring_addr(struct fe *fe, const struct vu_vring_addr *addr, struct error *err);
+/* Where to begin: split 16 bits of avail index, packed both indices with their wrap bits. */
 int fe_set_vring_base(struct fe *fe, unsigned index, uint32_t base, struct error *err);
+/* Stops the ring and waits until the device has given back what it held. */
 int fe_get_vring_base(struct fe *fe, unsigned index, uint32_t *ret_base, struct error *err);
+/* Only after bit 30 was acked. */
 int fe_set_vring_enable(struct fe *fe, unsigned index, bool on, struct error *err);
-/* fd < 0: none (NOFD). */
+/* Eventfds, which stay the caller's; fd < 0: none (NOFD). KICK starts the ring. */
 int fe_set_vring_kick(struct fe *fe, unsigned index, int fd, struct error *err);
 int fe_set_vring_call(struct fe *fe, unsigned index, int fd, struct error *err);
 int fe_set_vring_err(struct fe *fe, unsigned index, int fd, struct error *err);
-/* In-band kick. */
+/* INBAND_NOTIFICATIONS. A kick as a message. */
 int fe_vring_kick(struct fe *fe, unsigned index, struct error *err);
 
-/* -- The back end's own requests ------------------------------------------- */
+/* -- The back end's own requests: "Back-end message types" ------------------ */
 
 /*
  * Answers one message of the back end: 0 accepts it, anything else refuses.
- * Called from whatever waits on this front end; may not call it back.
+ * Called from whatever waits on this front end; may not call it back. The
+ * message ends with the call, fds that are to live must be taken out.
  */
 typedef uint64_t fe_backend_fn(void *ctx, struct fe_message *m);
 
-/* Needs BACKEND_REQ. fn may be NULL: all is accepted. Replaces an older channel. */
+/*
+ * BACKEND_REQ. Opens the channel and hands its other end over. fn may be NULL:
+ * all is accepted. ctx must live as long as the channel. Replaces an older one.
+ */
 int fe_open_backend_channel(struct fe *fe, fe_backend_fn *fn, void *ctx, struct error *err);
-int fe_backend_fd(const struct fe *fe);         /* our end, -1: none */
+/* Our end, to be watched only; -1: none, or the back end closed it. */
+int fe_backend_fd(const struct fe *fe);
 /* Waits for and serves requests of the back end; how many, 0 after the time. */
 int fe_serve_backend(struct fe *fe, unsigned timeout_ms, struct error *err);
 /* Requests by number seen on the channel so far, and in-band calls by queue. */
 unsigned fe_backend_seen(const struct fe *fe, unsigned request);
 unsigned fe_inband_calls(const struct fe *fe, unsigned index);
 unsigned fe_inband_errs(const struct fe *fe, unsigned index);
+
+#pragma GCC visibility pop
 
 #endif

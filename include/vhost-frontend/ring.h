@@ -10,6 +10,8 @@
 #include "vhost-frontend/memory.h"
 #include "wire/virtio-ring.h"
 
+#pragma GCC visibility push(default)
+
 struct fe_ring;
 
 struct fe_ring_setup {
@@ -43,6 +45,10 @@ struct fe_ring_stats {
 	uint64_t added, used, kicks, kicks_saved, calls, empty_calls;
 };
 
+/*
+ * Room for the ring is taken from mem, which must outlive it. *ret_ring is the
+ * caller's. -EINVAL: no such size; -ENOSPC: the region is full.
+ */
 int fe_ring_new(struct fe_mem *mem, const struct fe_ring_setup *setup, struct fe_ring **ret_ring,
 		struct error *err);
 void fe_ring_free(struct fe_ring *r);           /* NULL is fine; closes the eventfds */
@@ -56,11 +62,13 @@ enum fe_ring_step {
 	FE_RING_NUM, FE_RING_BASE, FE_RING_ADDR, FE_RING_KICK, FE_RING_CALL, FE_RING_ERR,
 	FE_RING_ENABLE, FE_RING_N_STEPS
 };
+/* One step: the request of its name (vhost-user.rst, "Front-end message types"). */
 int fe_ring_send(struct fe_ring *r, struct fe *fe, enum fe_ring_step step, struct error *err);
+/* Every step; the device may look at the ring from now on. */
 int fe_ring_start(struct fe_ring *r, struct fe *fe, struct error *err);
 /* ENABLE 0, GET_VRING_BASE; where it stopped is checked and kept for the next start. */
 int fe_ring_stop(struct fe_ring *r, struct fe *fe, struct error *err);
-/* GET_VRING_BASE alone. */
+/* GET_VRING_BASE alone. -EPROTO: it cannot have stopped there. */
 int fe_ring_get_base(struct fe_ring *r, struct fe *fe, uint32_t *ret_base, struct error *err);
 
 /* -- Requests --------------------------------------------------------------- */
@@ -89,20 +97,27 @@ int fe_ring_wait(struct fe_ring *r, struct fe *fe, unsigned timeout_ms, struct e
  * counts ring slots. true: that has happened already, no signal will come.
  */
 bool fe_ring_arm(struct fe_ring *r, unsigned ahead);
+/* No signal is wanted; one may still be on its way. */
 void fe_ring_disarm(struct fe_ring *r);
 
+/* Descriptors free now; requests that the device holds; as set up. */
 unsigned fe_ring_free_slots(const struct fe_ring *r);
 unsigned fe_ring_outstanding(const struct fe_ring *r);
 unsigned fe_ring_size(const struct fe_ring *r);
 unsigned fe_ring_index(const struct fe_ring *r);
 /* Requests ever made available, modulo 2^16; packed: the next slot and its wrap bit. */
 uint16_t fe_ring_avail(const struct fe_ring *r);
+/* Where its parts lie; with fe_mem_at(), to look at or to spoil. */
 void fe_ring_layout(const struct fe_ring *r, struct fe_ring_layout *ret_layout);
+/* Counted since fe_ring_new(); the ring's own memory. */
 const struct fe_ring_stats *fe_ring_stats(const struct fe_ring *r);
+/* Eventfds, which stay the ring's; -1: none. */
 int fe_ring_kick_fd(const struct fe_ring *r);
 int fe_ring_call_fd(const struct fe_ring *r);
 int fe_ring_err_fd(const struct fe_ring *r);
 /* Was the err fd, or VRING_ERR, used? Takes the signal. */
 bool fe_ring_erred(struct fe_ring *r, const struct fe *fe);
+
+#pragma GCC visibility pop
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <sys/uio.h>
 
+#include "vhost-device/error.h"
 #include "vhost-frontend/frontend.h"
 
 struct fe {

@@ -6,6 +6,7 @@
 #ifndef FRONTEND_FE_RING_H
 #define FRONTEND_FE_RING_H
 
+#include "vhost-device/error.h"
 #include "vhost-frontend/ring.h"
 
 /* A descriptor before it has a place. */

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "vhost-device/error.h"
 #include "vhost-device/fd.h"
 #include "vhost-frontend/memory.h"
 

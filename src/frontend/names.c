@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Requests and protocol features by name. */
+#include "vhost-device/error.h"
 #include "vhost-frontend/frontend.h"
 
 #define NAME(x) [VU_##x] = #x

@@ -4,6 +4,7 @@
 #define TESTS_FRONTEND_GUEST_H
 
 #include "server.h"
+#include "vhost-device/error.h"
 #include "vhost-frontend/ring.h"
 
 enum {

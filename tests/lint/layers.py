@@ -26,7 +26,7 @@ ALLOWED = {
 # The transport is given a table of calls; it has never heard of devices.
 NEVER = {'channel': ['device'], 'vu': ['device'], 'upcall': ['device']}
 
-HALVES = ['util', 'error', 'log', 'fd', 'num', 'loop']
+HALVES = ['util', 'error', 'error-type', 'log', 'fd', 'num', 'loop']
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]')
 
 

@@ -5,6 +5,7 @@
 
 #include <check.h>
 
+#include "vhost-device/error.h"
 #include "vhost-frontend/frontend.h"
 
 enum { TIMEOUT_MS = 2000, SHORT_MS = 30 };
