@@ -59,6 +59,7 @@ void served_open(const struct device *device)
 	ep.fd = fds[0];
 	back.loop = loop_new(&served.err);
 	ck_assert_msg(back.loop != NULL, "%s", served.err.text);
+	loop_set_poll_us(back.loop, served.poll_us);
 	back.in = instance_new(back.loop, &setup, &ep, &served.err);
 	ck_assert_msg(back.in != NULL, "%s", served.err.text);
 	ck_assert_int_eq(pthread_create(&back.thread, NULL, serve, NULL), 0);

@@ -12,6 +12,7 @@
 enum { SERVED_DATA = 4 << 20, SERVED_WAIT_MS = 5000 };
 
 struct served {
+	unsigned poll_us;               /* the loop polls; set before served_open() */
 	struct fe *fe;
 	struct fe_mem *mem;
 	struct fe_ring *ring;

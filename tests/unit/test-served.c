@@ -231,6 +231,35 @@ START_TEST(template_echoes_any_split)
 }
 END_TEST
 
+/*
+ * Busy polling: requests are found without a kick, also after the loop had
+ * gone to sleep, when it takes one.
+ */
+START_TEST(polled_requests)
+{
+	struct fe_seg seg = { 0, 64 };
+	struct fe_used used;
+	unsigned i;
+
+	served.poll_us = _i % 2 ? 50 : 60 * 1000 * 1000;
+	served_open(&device_rng);
+	served_start(16, layouts[_i / 2]);
+	seg.guest = served.data;
+	for (i = 0; i < 200; i++) {
+		ck_assert_uint_eq(served_ask(&seg, 0, 1, 0), 64);
+		if (i % 20 == 0)
+			served_ok(fe_barrier(served.fe, &served.err));
+	}
+	/* For a minute it needs no kick. */
+	if (_i % 2 == 0) {
+		served_ok(fe_ring_add(served.ring, &seg, 0, 1, 0, &used));
+		served_ok(fe_ring_wait(served.ring, served.fe, SERVED_WAIT_MS, &served.err));
+	}
+	served_ok(fe_ring_stop(served.ring, served.fe, &served.err));
+	served_close();
+}
+END_TEST
+
 int main(void)
 {
 	const int n = (int)ARRAY_SIZE(layouts);
@@ -245,6 +274,7 @@ int main(void)
 	tcase_add_loop_test(tc, rng_survives_addresses_outside, 0, n);
 	tcase_add_loop_test(tc, rng_stops_while_throttled, 0, n);
 	tcase_add_loop_test(tc, rng_keeps_the_order, 0, n);
+	tcase_add_loop_test(tc, polled_requests, 0, 2 * n);
 	tcase_add_loop_test(tc, template_echoes_any_split, 0, n);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
