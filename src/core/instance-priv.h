@@ -101,9 +101,8 @@ void ring_halt(struct ring *r);
 void ring_drop(struct ring *r);
 /* As before the session: nothing configured, all descriptors closed. */
 void ring_forget(struct ring *r);
-/* What a drain has made possible: a late answer, rings that wait to start. */
+/* What may be possible now: a late answer, the next request, upcalls. */
 void rings_step(struct instance *in);
-void rings_push_config(struct instance *in);
 
 /* reset.c */
 void reset_evidence(struct instance *in, const char *what);

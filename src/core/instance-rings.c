@@ -57,8 +57,8 @@ static int ring_start(struct ring *r, struct error *err)
 	if (in->device->start != NULL)
 		in->device->start(r->q);
 	queue_wake(r->q);
-	if (in->config_due)
-		instance_schedule(in);
+	/* What was owed while it stood still may leave now. */
+	instance_schedule(in);
 	return 0;
 }
 
@@ -174,14 +174,6 @@ static void answer_wait(struct instance *in)
 	vu_answer(&in->vu, 0, wait == WAIT_STOP ? queue_base(in->rings[in->wait_ring].q) : 0);
 }
 
-void rings_step(struct instance *in)
-{
-	if (wait_is_over(in))
-		answer_wait(in);
-	if (in->session == SESSION_ON)
-		vu_hold(&in->vu, in->leaving || instance_drains(in));
-}
-
 /* Events of the ring engine. */
 
 static void on_drained(struct queue *q)
@@ -210,7 +202,11 @@ static void on_broken(struct queue *q, const char *why)
 		vu_hold(&r->in->vu, true);
 }
 
-/* In-band signals: one upcall of each kind is under way at most, another one owed. */
+/*
+ * In-band signals: one upcall of each kind is under way at most, another one
+ * owed. What could not leave before the ring stopped leaves when it runs again:
+ * nobody may hear from a stopped ring, but no interrupt may be lost either.
+ */
 
 static void send_signal(struct ring *r, struct upcall *u, bool *owes, uint32_t id)
 {
@@ -224,8 +220,10 @@ static void send_signal(struct ring *r, struct upcall *u, bool *owes, uint32_t i
 
 static void send_signals(struct ring *r)
 {
-	send_signal(r, &r->call, &r->owes_call, VU_BACKEND_VRING_CALL);
-	send_signal(r, &r->err, &r->owes_err, VU_BACKEND_VRING_ERR);
+	if (r->running || r->draining)
+		send_signal(r, &r->call, &r->owes_call, VU_BACKEND_VRING_CALL);
+	if (r->running || r->broken)
+		send_signal(r, &r->err, &r->owes_err, VU_BACKEND_VRING_ERR);
 }
 
 static void call_done(struct upcall *u, int ret)
@@ -273,10 +271,10 @@ static void config_told(struct upcall *u, int ret)
 
 	if (ret == -ENOTCONN)
 		in->config_due = true;
-	rings_push_config(in);
+	instance_schedule(in);
 }
 
-void rings_push_config(struct instance *in)
+static void push_config(struct instance *in)
 {
 	if (!in->config_due || in->n_running == 0 || upcall_busy(&in->config_upcall) ||
 	    !upcalls_attached(&in->vu.up) || !vu_has(&in->vu, VU_PF_CONFIG))
@@ -287,14 +285,31 @@ void rings_push_config(struct instance *in)
 	upcall_send(&in->vu.up, &in->config_upcall, VU_BACKEND_CONFIG_CHANGE, NULL, 0, false);
 }
 
-static void on_backend(struct vu *vu)
+static void send_owed(struct instance *in)
 {
-	struct instance *in = instance_of(vu);
 	unsigned i;
 
-	rings_push_config(in);
+	push_config(in);
 	for (i = 0; i < in->n_rings; i++)
 		send_signals(&in->rings[i]);
+}
+
+static void on_backend(struct vu *vu)
+{
+	send_owed(instance_of(vu));
+}
+
+/* Later. */
+
+void rings_step(struct instance *in)
+{
+	if (wait_is_over(in))
+		answer_wait(in);
+	/* The answer may have shown that the front end is gone. */
+	if (in->session != SESSION_ON)
+		return;
+	vu_hold(&in->vu, in->leaving || instance_drains(in));
+	send_owed(in);
 }
 
 /* Messages. */

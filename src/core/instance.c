@@ -241,10 +241,8 @@ static void on_step(struct turn_end *t)
 {
 	struct instance *in = container_of(t, struct instance, step);
 
-	if (in->session == SESSION_ON) {
+	if (in->session == SESSION_ON)
 		rings_step(in);
-		rings_push_config(in);
-	}
 	if (in->leaving)
 		step_leaving(in);
 	if (in->session == SESSION_OVER && open_chains(in) == 0)

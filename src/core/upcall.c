@@ -99,8 +99,8 @@ static void on_answer(struct channel *ch, struct message *m)
 
 	if (!up->waiting || m->id != up->first->id || !(m->flags & VU_REPLY) ||
 	    m->size != sizeof(value)) {
-		log_warn(up->in, "back-end channel: closed: request %u of %zu bytes, "
-			 "which answers nothing", m->id, m->size);
+		log_limited(&up->limit, LOG_LEVEL_WARN, up->in, "back-end channel: closed: "
+			    "message %u of %zu bytes answers nothing", m->id, m->size);
 		lost(up);
 		return;
 	}
@@ -114,7 +114,8 @@ static void on_gone(struct channel *ch, const char *why)
 	struct upcalls *up = container_of(ch, struct upcalls, channel);
 
 	if (why != NULL)
-		log_warn(up->in, "back-end channel: closed: %s", why);
+		log_limited(&up->limit, LOG_LEVEL_WARN, up->in, "back-end channel: closed: %s",
+			    why);
 	else
 		log_debug(up->in, "back-end channel: closed by the front end");
 	lost(up);
@@ -133,7 +134,7 @@ static size_t answer_limit(struct channel *ch, uint32_t id)
 void upcalls_init(struct upcalls *up, struct loop *l, const struct instance *in)
 {
 	*up = (struct upcalls){
-		.loop = l, .in = in,
+		.loop = l, .in = in, .limit = up->limit,
 		.channel = { .got = on_answer, .gone = on_gone, .sent = on_sent,
 			.limit = answer_limit },
 		.tell = { .fn = tell },

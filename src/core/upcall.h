@@ -9,8 +9,7 @@
 
 #include "core/channel.h"
 #include "core/loop-core.h"
-
-struct instance;
+#include "vhost-device/log.h"
 
 enum { UPCALL_BODY_MAX = 8 };
 
@@ -34,6 +33,7 @@ struct upcalls {
 	/* Private to upcall.c. */
 	struct loop *loop;
 	const struct instance *in;      /* for messages */
+	struct log_limit limit;
 	struct channel channel;
 	bool attached, acks;
 	struct upcall *first, **last;   /* the first one may be on the wire */
@@ -42,6 +42,7 @@ struct upcalls {
 	struct turn_end tell;
 };
 
+/* up is zeroed at first. */
 void upcalls_init(struct upcalls *up, struct loop *l, const struct instance *in);
 /*
  * A new backend channel, owned on success and closed on failure. It replaces

@@ -607,6 +607,7 @@ int vu_open(struct vu *vu, const struct vu_ops *ops, const struct vu_offer *offe
 
 	*vu = (struct vu){
 		.ops = ops, .offer = *offer, .in = in, .limit = vu->limit,
+		.up = { .limit = vu->up.limit },
 		.channel = { .got = on_request, .gone = on_gone, .limit = request_limit },
 	};
 	upcalls_init(&vu->up, l, in);

@@ -25,6 +25,8 @@ enum {
 
 struct guest guest;
 enum guest_mode guest_mode;
+bool guest_open_fails;
+uint64_t guest_offers;
 
 /* The device. */
 
@@ -48,6 +50,9 @@ static int dev_open(struct instance *in, struct error *err)
 	for (i = 0; i < GUEST_CONFIG; i++)
 		config[i] = (uint8_t)('a' + i);
 	note("open", -1);
+	if (guest_open_fails)
+		return error_set(err, -ENODEV, "no such thing");
+	instance_offer(in, guest_offers);
 	return 0;
 }
 
@@ -342,6 +347,13 @@ static void tell_mem(bool refused)
 	tell(VU_SET_MEM_TABLE, &t, sizeof(t), guest.mem_fd, refused);
 }
 
+static void tell_region(uint32_t id, int fd, bool refused)
+{
+	struct vu_single_region r = { 0, { 0, MEM_SIZE, USER, 0 } };
+
+	tell(id, &r, sizeof(r), fd, refused);
+}
+
 static void tell_addr(unsigned q, unsigned shift, bool refused)
 {
 	struct vu_vring_addr a = { .index = q, .desc = USER + q * QUEUE_STRIDE + DESC + shift,
@@ -464,6 +476,10 @@ static void about_session(const char *word, const char *value, bool no)
 		tell_u64(VU_SET_FEATURES, BIT(VIRTIO_F_VERSION_1), no);
 	else if (strcmp(word, "mem") == 0)
 		tell_mem(no);
+	else if (strcmp(word, "add") == 0)
+		tell_region(VU_ADD_MEM_REG, guest.mem_fd, no);
+	else if (strcmp(word, "remove") == 0)
+		tell_region(VU_REM_MEM_REG, -1, no);
 	else if (strcmp(word, "status") == 0)
 		tell_u64(VU_SET_STATUS, strtoul(value, NULL, 0), no);
 	else if (strcmp(word, "get_status") == 0)
@@ -537,6 +553,8 @@ void guest_setup(void)
 	memset(&guest, 0, sizeof(guest));
 	trace[0] = '\0';
 	guest_mode = MODE_ECHO;
+	guest_open_fails = false;
+	guest_offers = 0;
 	guest.sock = guest.backend = -1;
 	for (i = 0; i < GUEST_QUEUES; i++)
 		guest.kick[i] = guest.call[i] = guest.err[i] = -1;

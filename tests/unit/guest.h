@@ -41,6 +41,8 @@ struct guest {
 
 extern struct guest guest;
 extern enum guest_mode guest_mode;
+extern bool guest_open_fails;           /* of the device */
+extern uint64_t guest_offers;           /* what its open() offers in addition */
 extern struct device guest_device;
 
 void guest_setup(void);

@@ -220,6 +220,51 @@ START_TEST(legacy_driver_is_told)
 }
 END_TEST
 
+/* Memory in slots, as QEMU sends it; one that is not there cannot be removed. */
+START_TEST(memory_slots)
+{
+	hello();
+	guest_do(RING_0 " on:0 !remove");
+	guest_expect("");
+	guest_do("add io:0 !add io:0");
+	guest_expect("start0");
+	guest_log_begin();
+	guest_do("remove get_status=0x40");
+	guest_log_end();
+	guest_expect("stop0");
+	guest_do("off:0 stop:0 add base:0=stop kick:0 on:0 io:0");
+	guest_expect("start0");
+}
+END_TEST
+
+START_TEST(queue_size_option)
+{
+	static const struct instance_setup setup = { .device = &guest_device, .name = "fixture0",
+		.count = 1, .drain_ms = 1000, .queue_size = 32 };
+
+	instance_free(guest.in);
+	guest_expect("close");
+	guest_new(&setup);
+	hello();
+	guest_do("num:0=32 !num:0=64");
+}
+END_TEST
+
+START_TEST(offered_at_open)
+{
+	static const struct instance_setup setup = { .device = &guest_device, .name = "fixture0",
+		.count = 1, .drain_ms = 1000 };
+
+	instance_free(guest.in);
+	guest_expect("close");
+	guest_offers = BIT(5);
+	guest_new(&setup);
+	guest_do("connect");
+	ck_assert(guest_ask_u64(VU_GET_FEATURES) & BIT(5));
+	guest_do("features=0x20 protocol !features=0x40");
+}
+END_TEST
+
 /* What is offered. */
 START_TEST(offer)
 {
@@ -384,6 +429,22 @@ START_TEST(inband)
 	expect_upcall(VU_BACKEND_VRING_CALL, VU_NEED_REPLY);
 	guest_do("backend");
 	expect_upcall(VU_BACKEND_VRING_CALL, VU_NEED_REPLY);
+}
+END_TEST
+
+/* A ring that stands still is silent; what it owed comes when it runs again. */
+START_TEST(inband_silent_while_stopped)
+{
+	start_inband();
+	guest_do("post:0 kicked:0");
+	expect_upcall(VU_BACKEND_VRING_CALL, VU_NEED_REPLY);
+	guest_do("post:0 kicked:0 off:0");
+	answer_upcall(VU_BACKEND_VRING_CALL);
+	expect_no_upcall();
+	guest_do("on:0");
+	expect_upcall(VU_BACKEND_VRING_CALL, VU_NEED_REPLY);
+	answer_upcall(VU_BACKEND_VRING_CALL);
+	expect_no_upcall();
 }
 END_TEST
 
@@ -562,6 +623,10 @@ START_TEST(birth_fails)
 	ck_assert_str_ne(err.text, "");
 	endpoint_finish(&ep);
 	guest_expect("open close");
+	guest_open_fails = true;
+	ck_assert_ptr_null(instance_new(guest.loop, &setup, &ep, &err));
+	ck_assert_str_eq(err.text, "no such thing");
+	guest_expect("open close");
 }
 END_TEST
 
@@ -608,6 +673,9 @@ int main(void)
 	tcase_add_test(tc, never_configured_rings);
 	tcase_add_test(tc, kick_without_descriptor);
 	tcase_add_test(tc, legacy_driver_is_told);
+	tcase_add_test(tc, memory_slots);
+	tcase_add_test(tc, queue_size_option);
+	tcase_add_test(tc, offered_at_open);
 	tcase_add_test(tc, offer);
 	tcase_add_test(tc, in_order_begins_at_the_used_index);
 	tcase_add_test(tc, config_change);
@@ -615,6 +683,7 @@ int main(void)
 	tcase_add_test(tc, config_change_nobody_asked_for);
 	tcase_add_test(tc, config_change_while_the_front_end_waits);
 	tcase_add_test(tc, inband);
+	tcase_add_test(tc, inband_silent_while_stopped);
 	tcase_add_test(tc, inband_error);
 	tcase_add_test(tc, second_client_waits);
 	tcase_add_test(tc, many_sessions);
