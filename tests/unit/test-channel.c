@@ -30,7 +30,7 @@ static struct got {
 } got[64];
 static unsigned n_got, n_gone, n_sent;
 static const char *gone_why;
-static bool take_first, finish_on_got, pause_on_got;
+static bool take_first, finish_on_got, pause_on_got, answer_on_got;
 
 static void on_got(struct channel *c, struct message *m)
 {
@@ -46,6 +46,8 @@ static void on_got(struct channel *c, struct message *m)
 		memcpy(g->body, m->body, m->size);
 	if (pause_on_got)
 		channel_pause(c, true);
+	if (answer_on_got)
+		ck_assert_int_eq(channel_send(c, m->id, VU_VERSION, g->body, LIMIT), 0);
 	if (finish_on_got)
 		channel_finish(c);
 }
@@ -81,7 +83,7 @@ static void setup(void)
 	ch.limit = limit;
 	n_got = n_gone = n_sent = 0;
 	gone_why = NULL;
-	take_first = finish_on_got = pause_on_got = false;
+	take_first = finish_on_got = pause_on_got = answer_on_got = false;
 	files = peer_open_files();
 	peer_pair(&ours, &peer);
 	ck_assert_int_eq(channel_init(&ch, loop, ours), 0);
@@ -433,6 +435,29 @@ START_TEST(slow_reader)
 }
 END_TEST
 
+/* Requests without end from a peer that reads no answer: one answer is kept at most. */
+START_TEST(answers_wait_for_their_reader)
+{
+	struct vu_header header;
+	uint8_t back[LIMIT];
+	unsigned i;
+
+	answer_on_got = true;
+	small_buffers();
+	for (i = 0; i < 60; i++)
+		send_plain(i, 1);
+	peer_settle(loop);
+	ck_assert_uint_lt(n_got, 60);
+	ck_assert_uint_le(channel_unsent(&ch), sizeof(header) + LIMIT);
+	for (i = 0; i < 60; i++) {
+		ck_assert(peer_recv(loop, peer, &header, back, sizeof(back), NULL));
+		ck_assert_uint_eq(header.request, i);
+		ck_assert_uint_le(channel_unsent(&ch), sizeof(header) + LIMIT);
+	}
+	ck_assert_uint_eq(n_got, 60);
+}
+END_TEST
+
 START_TEST(peer_leaves_while_unsent)
 {
 	static uint8_t body[4000];
@@ -494,6 +519,7 @@ int main(void)
 	tcase_add_test(tc, finished_from_got);
 	tcase_add_test(tc, bounded_turn);
 	tcase_add_test(tc, slow_reader);
+	tcase_add_test(tc, answers_wait_for_their_reader);
 	tcase_add_test(tc, peer_leaves_while_unsent);
 	tcase_add_test(tc, send_to_nobody);
 	tcase_add_loop_test(tc, finished_inside_a_message, 1, 13);

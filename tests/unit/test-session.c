@@ -191,6 +191,23 @@ START_TEST(never_configured_rings)
 }
 END_TEST
 
+/* Stopped is not disabled: it takes another kick descriptor to start. */
+START_TEST(stopped_until_kicked)
+{
+	start();
+	guest_do("off:0 stop:0");
+	guest_expect("stop0");
+	guest_do("base:0=stop num:0 addr:0 on:0 features");
+	guest_expect("negotiated");
+	guest_do("kick:0 io:0");
+	guest_expect("start0");
+	guest_do("status=0 on:0");
+	guest_expect("stop0");
+	guest_do("kick:0 io:0");
+	guest_expect("start0");
+}
+END_TEST
+
 START_TEST(kick_without_descriptor)
 {
 	hello();
@@ -671,6 +688,7 @@ int main(void)
 	tcase_add_loop_test(tc, refused, 0, (int)ARRAY_SIZE(refusals));
 	tcase_add_loop_test(tc, bad_ring_addresses, 0, 5);
 	tcase_add_test(tc, never_configured_rings);
+	tcase_add_test(tc, stopped_until_kicked);
 	tcase_add_test(tc, kick_without_descriptor);
 	tcase_add_test(tc, legacy_driver_is_told);
 	tcase_add_test(tc, memory_slots);
