@@ -128,11 +128,11 @@ void driver_init(struct driver *d, const struct guest *g, const struct driver_se
 	d->event_idx = s->event_idx;
 	d->in_order = s->in_order;
 	d->size = s->size;
-	d->desc = GUEST_RING;
+	d->desc = GUEST_RING + s->place;
 	d->avail = d->desc + 16 * (uint64_t)d->size;
 	d->used = d->avail + (s->packed ? 4 : 6 + 2 * (uint64_t)d->size);
 	d->used = (d->used + 3) & ~3ULL;
-	memset(guest_at(g, GUEST_RING), 0, GUEST_RING_SIZE);
+	memset(guest_at(g, d->desc), 0, d->used + 6 + 8 * (uint64_t)d->size - d->desc);
 	d->next = calloc(d->size + 1, sizeof(*d->next));
 	d->fifo = calloc(d->size, sizeof(*d->fifo));
 	d->reqs = calloc(d->size, sizeof(*d->reqs));

@@ -83,6 +83,7 @@ struct driver_setup {
 	bool packed, event_idx, in_order;
 	unsigned size;
 	uint32_t base;                  /* vhost-user encoding */
+	uint64_t place;                 /* of the ring in its region, for a second one */
 };
 
 void driver_init(struct driver *d, const struct guest *g, const struct driver_setup *s);
