@@ -87,7 +87,6 @@ struct split_ring {
 	uint16_t last_avail, used_idx, signalled;
 	uint16_t batch_slot;                    /* in-order: place of the open used entry */
 	uint16_t avail_event, flags;            /* as last written */
-	bool avail_event_valid;
 	uint8_t n_heads, next_head;             /* of heads[] */
 	uint16_t heads[HEAD_BATCH];
 };

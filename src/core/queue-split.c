@@ -27,11 +27,6 @@ static void store_word(uint16_t *p, uint16_t x)
 	__atomic_store_n(p, htole16(x), __ATOMIC_RELAXED);
 }
 
-static uint16_t *avail_event(const struct queue *q)
-{
-	return used_word(&q->split, RING_WORD + (size_t)q->size * 4);
-}
-
 static void *part_at(const struct queue *q, uint64_t user, uint64_t len, unsigned align)
 {
 	void *host = mem_at_user(q->map, user, len);
@@ -67,16 +62,29 @@ static void set_flags(struct split_ring *r, uint16_t flags)
 	store_word(used_word(r, FLAGS_WORD), flags);
 }
 
+static void set_avail_event(struct queue *q, uint16_t event)
+{
+	struct split_ring *r = &q->split;
+
+	if (r->avail_event == event)
+		return;
+	r->avail_event = event;
+	store_word(used_word(r, RING_WORD + (size_t)q->size * 4), event);
+}
+
 static int split_begin(struct queue *q, struct error *err)
 {
 	struct split_ring *r = &q->split;
 
 	r->last_avail = (uint16_t)q->base;
 	r->used_idx = load_word(used_word(r, INDEX_WORD));
-	r->avail_event_valid = false;
 	r->n_heads = r->next_head = 0;
 	r->flags = load_word(used_word(r, FLAGS_WORD));
 	set_flags(r, q->event_idx ? 0 : VIRTQ_USED_NO_NOTIFY);
+	/* An index in the past: no kicks until they are armed. */
+	r->avail_event = r->last_avail;
+	if (q->event_idx)
+		set_avail_event(q, (uint16_t)(r->last_avail - 1));
 	/* The first decision has nothing to compare with. */
 	q->signalled_valid = false;
 	return 0;
@@ -96,13 +104,10 @@ static void split_arm(struct queue *q)
 {
 	struct split_ring *r = &q->split;
 
-	if (!q->event_idx) {
+	if (q->event_idx)
+		set_avail_event(q, r->last_avail);
+	else
 		set_flags(r, 0);
-	} else if (!r->avail_event_valid || r->avail_event != r->last_avail) {
-		r->avail_event = r->last_avail;
-		r->avail_event_valid = true;
-		store_word(avail_event(q), r->avail_event);
-	}
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 

@@ -119,6 +119,7 @@ void rig_prepare(const struct driver_setup *setup)
 	for (i = 0; i < RIG_LANES; i++) {
 		l = &rig.lane[i];
 		s.place = i * RIG_PLACE;
+		s.size = i > 0 && s.size > RIG_SECOND ? RIG_SECOND : s.size;
 		driver_init(&l->driver, &rig.guest, &s);
 		l->queue = queue_new(NULL, &rig.group, i, &row, rig.loop);
 		l->kick = fd_eventfd();

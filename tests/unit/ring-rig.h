@@ -21,7 +21,8 @@ struct lane {
 	void (*on_handle)(struct lane *l);
 };
 
-enum { RIG_LANES = 2, RIG_PLACE = 256 << 10 };
+/* The second ring is a small one in any case, behind the largest. */
+enum { RIG_LANES = 2, RIG_PLACE = 960 << 10, RIG_SECOND = 2048 };
 
 struct rig {
 	struct guest guest;
