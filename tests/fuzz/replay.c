@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -12,6 +13,7 @@ enum { LARGEST = 1 << 20 };
 static int replay(const char *folder, const char *name)
 {
 	static uint8_t data[LARGEST];
+	uint8_t *exact;
 	char path[4096];
 	size_t size;
 	FILE *f;
@@ -27,7 +29,12 @@ static int replay(const char *folder, const char *name)
 	/* The last line of the output names the file that crashed. */
 	printf("%s\n", name);
 	fflush(stdout);
-	LLVMFuzzerTestOneInput(data, size);
+	/* In a block of its size, for the sanitizer to see a read beyond it. */
+	exact = malloc(size + 1);
+	if (exact == NULL)
+		return -1;
+	LLVMFuzzerTestOneInput(memcpy(exact + 1, data, size), size);
+	free(exact);
 	return 0;
 }
 
