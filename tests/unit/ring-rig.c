@@ -224,16 +224,20 @@ bool rig_signalled(struct lane *l)
 	return read(l->call, &x, sizeof(x)) == sizeof(x);
 }
 
-unsigned rig_mappings(void)
+unsigned rig_mapped_pages(void)
 {
 	FILE *f = fopen("/proc/self/maps", "re");
+	unsigned long from, to;
 	unsigned n = 0;
 	char line[512];
 
-	while (fgets(line, sizeof(line), f) != NULL)
-		n += strstr(line, "memfd:guest") != NULL;
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (strstr(line, "memfd:guest") != NULL &&
+		    sscanf(line, "%lx-%lx", &from, &to) == 2)
+			n += (unsigned)((to - from) / GUEST_PAGE);
+	}
 	fclose(f);
-	return n - 1;
+	return n - (unsigned)(rig.guest.size / GUEST_PAGE);
 }
 
 struct chain *rig_chain(struct lane *l, unsigned number)

@@ -52,8 +52,8 @@ int64_t rig_collect(struct lane *l, void **ret_cookie);
 bool rig_readable(int fd);
 /* Was there a signal? Takes it. */
 bool rig_signalled(struct lane *l);
-/* How many mappings of the guest's file exist, the driver's own not counted. */
-unsigned rig_mappings(void);
+/* How much of the guest's file is mapped, the driver's own mapping not counted. */
+unsigned rig_mapped_pages(void);
 /* The number'th open chain, oldest first. */
 struct chain *rig_chain(struct lane *l, unsigned number);
 

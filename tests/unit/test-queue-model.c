@@ -678,6 +678,9 @@ static void start(void)
 	struct queue_addr a;
 	uint32_t slot = cfg.late ? cfg.size - 1 : 0;
 
+	memset(reqs, 0, sizeof(reqs));
+	n_avail = n_done = n_popped = 0;
+	signals_wanted = signalled_once = false;
 	guest_init(&guest);
 	if (cfg.packed)
 		s.base = (slot | (cfg.late ? 0 : 0x8000)) * 0x10001;
