@@ -7,6 +7,7 @@
  * with, and kicks. Descriptors that are left behind are a crash.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -81,6 +82,8 @@ static void begin(void)
 
 	if (loop != NULL)
 		return;
+	/* As the process does: call and err descriptors may be sockets without a peer. */
+	signal(SIGPIPE, SIG_IGN);
 	log_setup("fuzz", LOG_LEVEL_OFF, LOG_TARGET_STDERR);
 	loop = loop_new(&err);
 	memory = fd_memfd("guest", MEM_SIZE);
