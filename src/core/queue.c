@@ -228,6 +228,23 @@ bool queue_peek_used(const struct queue *q, uint16_t *ret_used)
 	return true;
 }
 
+bool queue_peek_unused(const struct queue *q)
+{
+	struct vring_packed_desc d;
+	const uint8_t *ring;
+	unsigned i;
+
+	if (!queue_complete(q) || !q->packed_acked)
+		return false;
+	ring = mem_at_user(q->map, q->addr.desc, (uint64_t)q->size * sizeof(d));
+	for (i = 0; ring != NULL && i < q->size; i++) {
+		memcpy(&d, ring + i * sizeof(d), sizeof(d));
+		if (le16_get(d.flags) & VIRTQ_DESC_USED)
+			return false;
+	}
+	return ring != NULL;
+}
+
 void queue_set_memory(struct queue *q, struct mem_map *map)
 {
 	if (map == q->map)

@@ -10,6 +10,9 @@
  */
 #include "core/instance-priv.h"
 
+/* Where a packed ring begins: both halves at 0, with the wrap bit. */
+static const uint32_t packed_begin = 0x80008000;
+
 static bool is_packed(const struct instance *in)
 {
 	return in->features & BIT(VIRTIO_F_RING_PACKED);
@@ -54,7 +57,7 @@ void reset_check_rings(struct instance *in)
 
 void reset_by_device_request(struct instance *in)
 {
-	const uint32_t first = is_packed(in) ? 0x80008000 : 0;
+	const uint32_t first = is_packed(in) ? packed_begin : 0;
 	unsigned i;
 
 	reset_evidence(in, "RESET_DEVICE");
@@ -92,13 +95,21 @@ void reset_ring_base(struct ring *r, uint32_t base)
  * that the driver added before it said DRIVER_OK; a ring without a used entry
  * begins at 0 in any case. A device that keeps the order has served exactly
  * what is used, whoever ran it before.
+ *
+ * UML's base is 0 for packed rings as well, without the wrap bit that they
+ * begin with; a ring at 0 in its second pass has used entries of the first.
  */
 void reset_place_ring(struct ring *r)
 {
 	uint16_t used;
 
-	if (!r->fresh || is_packed(r->in))
+	if (!r->fresh)
 		return;
+	if (is_packed(r->in)) {
+		if (queue_base(r->q) == 0 && queue_peek_unused(r->q))
+			queue_set_base(r->q, packed_begin);
+		return;
+	}
 	if (!queue_peek_used(r->q, &used))
 		return;
 	if (used == 0 || (r->in->device->flags & DEV_IN_ORDER))

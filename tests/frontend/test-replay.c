@@ -187,7 +187,8 @@ static void put_features(struct player *p, uint64_t leave_out)
 		return;
 	p->g->features = features;
 	guest_make_ring(p->g, 64, features);
-	p->base = features & BIT(VIRTIO_F_RING_PACKED) ? 0x80008000 : 0;
+	/* UML knows nothing of a packed ring's wrap bit. */
+	p->base = features & BIT(VIRTIO_F_RING_PACKED) && !p->g->setup.gpa_user ? 0x80008000 : 0;
 }
 
 static void (*const makers[])(struct player *p, uint64_t value) = {
