@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "core/log-core.h"
+#include "core/mem.h"
 #include "core/process.h"
 #include "vhost-device/fd.h"
 
@@ -120,6 +121,7 @@ static void install_signals(void)
 	sigaddset(&wanted, SIGTERM);
 	sigaddset(&wanted, SIGINT);
 	sigaddset(&wanted, SIGALRM);
+	sigaddset(&wanted, SIGBUS);     /* of the memory guard */
 	sigprocmask(SIG_UNBLOCK, &wanted, NULL);
 }
 
@@ -399,7 +401,9 @@ int process_run(struct plan *plan, struct error *err)
 	at_signal.fd = p.stop_fd;
 	at_signal.process = &p;
 	install_signals();
-	ret = start(&p, plan, err);
+	ret = mem_guard_install(err);
+	if (ret == 0)
+		ret = start(&p, plan, err);
 	if (ret == 0 && !at_signal.stopping)
 		loop_run(p.runners[0].loop);
 	else if (at_signal.stopping)

@@ -222,13 +222,14 @@ static void worker_free(struct worker *w)
 	free(w);
 }
 
-/* Signals are for the main thread. */
+/* Signals are for the main thread, but for the one of the memory guard. */
 static int worker_start(struct worker *w, unsigned threads)
 {
 	sigset_t all, old;
 	int ret = 0;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	while (ret == 0 && w->n_threads < threads) {
 		ret = pthread_create(&w->threads[w->n_threads], NULL, worker_thread, w);
