@@ -44,6 +44,7 @@ static void make_memory(struct guest *g)
 	ck_assert_ptr_nonnull(g->mem);
 	for (i = 0; i < ARRAY_SIZE(specs); i++) {
 		specs[i].user = g->setup.gpa_user ? specs[i].guest : 0;
+		specs[i].flags = g->setup.unsealed ? FE_MEM_UNSEALED : 0;
 		ck_ok(fe_mem_add(g->mem, &specs[i], &err));
 	}
 }

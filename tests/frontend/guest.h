@@ -26,6 +26,7 @@ struct guest_setup {
 	bool raw;                       /* connected, and memory exists; no more than that */
 	bool gpa_user;                  /* guest addresses as user addresses */
 	bool no_call;                   /* the ring is polled */
+	bool unsealed;                  /* memory that can be truncated */
 };
 
 struct guest_slot {

@@ -38,9 +38,11 @@ void server_start(struct server *s, const char *device, const char *const *args)
 void server_start_ini(struct server *s, const char *ini);
 /* SIGTERM: must end within its second, with status 0, sockets gone. */
 void server_stop(struct server *s);
+/* The same outside of tests: true, or false and why. */
+bool server_end(struct server *s, char *ret_why, size_t n);
 /* For fixtures: the same if it runs still. After a failed test the log is shown. */
 void server_clean_up(struct server *s);
-bool server_lives(struct server *s);
+bool server_lives(const struct server *s);
 const char *server_path(const struct server *s, const char *name);
 
 unsigned server_fds(const struct server *s);
