@@ -4,7 +4,7 @@ function __vhost_device_row
 	complete -c vhost-device-$argv[1] $argv[2..-1]
 	complete -c vhost-device -n "__fish_seen_subcommand_from $argv[1]" $argv[2..-1]
 end
-complete -c vhost-device -n __fish_use_subcommand -x -a 'run list help install-links completion man options rng template'
+complete -c vhost-device -n __fish_use_subcommand -x -a 'run list help install-links completion man options rng template probe'
 __vhost_device_row rng -l period -s p -x -a '' -d 'Length of an accounting period in milliseconds, 1 to 65536'
 __vhost_device_row rng -l max-bytes -s m -x -a '' -d 'Bytes that all sockets together give in a period, at least one each'
 __vhost_device_row rng -l rng-source -s f -r -F -d 'Where the bytes come from  a file, a device such as /dev/hwrng, a FIFO or a Unix socket; /dev/urandom stands for getrandom()'
@@ -48,4 +48,11 @@ __vhost_device_row template -l log-level -x -a 'off error warn info debug trace'
 __vhost_device_row template -l log-target -x -a 'stderr syslog journal' -d 'Where to log'
 __vhost_device_row template -l help -s h -d 'Print this help'
 __vhost_device_row template -l version -s V -d 'Print the version'
+__vhost_device_row probe -l id -x -a '' -d 'The device, a name or a virtio id, instead of a guess'
+__vhost_device_row probe -l packed -d 'Use packed rings'
+__vhost_device_row probe -l timeout -x -a '' -d 'Give up when the back end does not answer for so long'
+__vhost_device_row probe -l wait -d 'Wait until somebody listens on the socket, as long as --timeout'
+__vhost_device_row probe -l json -d 'Print JSON'
+__vhost_device_row probe -l help -s h -d 'Print this help'
+__vhost_device_row probe -l version -s V -d 'Print the version'
 functions -e __vhost_device_row

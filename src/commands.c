@@ -119,8 +119,34 @@ static int command_list(int argc, char **argv)
 
 /* ---- help ---- */
 
+const struct tool *tool_find(const char *name)
+{
+	const struct tool *const *t;
+
+	for (t = tools; *t != NULL; t++) {
+		if (strcmp((*t)->doc.word, name) == 0)
+			return *t;
+	}
+	return NULL;
+}
+
+void print_tool_help(const struct tool *tool)
+{
+	struct doc_command buf;
+	const struct doc_command *a;
+	unsigned i;
+
+	doc_help(stdout, &tool->doc);
+	if (tool->action == NULL)
+		return;
+	puts("\nDevices and actions:");
+	for (i = 0; (a = tool->action(i, &buf)) != NULL; i++)
+		printf("  %s %s\n          %s\n", a->name, a->args, a->help);
+}
+
 void print_usage(FILE *out)
 {
+	const struct tool *const *t;
 	const struct command *c;
 	size_t i;
 
@@ -130,6 +156,8 @@ void print_usage(FILE *out)
 	      "       vhost-device-DEVICE [OPTIONS]\n\nCommands:\n", out);
 	for (c = commands; c->doc.name != NULL; c++)
 		fprintf(out, "  %s %s\n          %s\n", c->doc.name, c->doc.args, c->doc.help);
+	for (t = tools; *t != NULL; t++)
+		fprintf(out, "  %s ...\n          %s.\n", (*t)->doc.word, (*t)->doc.summary);
 	fputs("  --version, --features\n          Print the version; what is built in.\n"
 	      "\nDevices:\n", out);
 	for (i = 0; registry_devices[i] != NULL; i++)
@@ -146,6 +174,10 @@ static int command_help(int argc, char **argv)
 		return complain_word(argv[1]);
 	if (argc == 0) {
 		print_usage(stdout);
+		return EXIT_DONE;
+	}
+	if (tool_find(argv[0]) != NULL) {
+		print_tool_help(tool_find(argv[0]));
 		return EXIT_DONE;
 	}
 	device = registry_find(argv[0]);
@@ -196,6 +228,8 @@ static int command_install_links(int argc, char **argv)
 	target[n] = '\0';
 	for (i = 0; registry_devices[i] != NULL && code == EXIT_DONE; i++)
 		code = install_link(argv[0], target, registry_devices[i]->name);
+	for (i = 0; tools[i] != NULL && code == EXIT_DONE; i++)
+		code = install_link(argv[0], target, tools[i]->doc.word);
 	return code;
 }
 
@@ -207,6 +241,7 @@ static int command_completion(int argc, char **argv)
 	static char programs[32][NAME_SIZE];
 	struct doc_command names[16] = { { NULL, NULL, NULL } };
 	struct doc docs[33] = { { .program = NULL } };
+	const struct tool *const *t;
 	size_t i, shell;
 
 	for (shell = 0; shell < ARRAY_SIZE(shells); shell++) {
@@ -223,6 +258,8 @@ static int command_completion(int argc, char **argv)
 		memcpy(programs[i], docs[i].program, sizeof(programs[i]));
 		docs[i].program = programs[i];
 	}
+	for (t = tools; *t != NULL && i < ARRAY_SIZE(programs); t++)
+		docs[i++] = (*t)->doc;
 	doc_completion(stdout, (enum doc_shell)shell, names, docs);
 	return EXIT_DONE;
 }
@@ -280,6 +317,28 @@ static void man_of_device(const struct device *device)
 	doc_man_rows(stdout, &d.tables, 0);
 }
 
+static void man_of_tool(const struct tool *tool)
+{
+	struct doc_command buf;
+	const struct doc_command *a;
+	unsigned i;
+
+	doc_man_head(stdout, tool->doc.program, "1", tool->doc.summary);
+	doc_man_synopsis(stdout, &tool->doc);
+	fputs(prose_mark, stdout);
+	fputs(".SH OPTIONS\n", stdout);
+	doc_man_rows(stdout, &tool->doc.tables, 0);
+	for (i = 0; tool->action != NULL && (a = tool->action(i, &buf)) != NULL; i++) {
+		fputs(i == 0 ? ".SH DEVICES AND ACTIONS\n.TP\n.B " : ".TP\n.B ", stdout);
+		doc_roff(stdout, a->name);
+		fputc(' ', stdout);
+		doc_roff(stdout, a->args);
+		fputc('\n', stdout);
+		doc_roff(stdout, a->help);
+		fputc('\n', stdout);
+	}
+}
+
 static int command_man(int argc, char **argv)
 {
 	const struct device *device;
@@ -290,6 +349,8 @@ static int command_man(int argc, char **argv)
 		man_of_process();
 	} else if (strcmp(argv[0], "ini") == 0) {
 		man_of_file();
+	} else if (tool_find(argv[0]) != NULL) {
+		man_of_tool(tool_find(argv[0]));
 	} else {
 		device = registry_find(argv[0]);
 		if (device == NULL)
@@ -306,7 +367,9 @@ static int command_options(int argc, char **argv)
 
 	if (argc > 1)
 		return complain_word(argv[1]);
-	if (argc == 1) {
+	if (argc == 1 && tool_find(argv[0]) != NULL) {
+		tables = tool_find(argv[0])->doc.tables;
+	} else if (argc == 1) {
 		device = registry_find(argv[0]);
 		if (device == NULL)
 			return complain_unknown(argv[0]);
@@ -321,14 +384,15 @@ const struct command commands[] = {
 	  command_run },
 	{ { "list", "[--json]", "List the devices; with --json their options too." },
 	  command_list },
-	{ { "help", "[DEVICE]", "Print the commands, or the options of a device." },
+	{ { "help", "[DEVICE|TOOL]", "Print the commands, or the options of a device or tool." },
 	  command_help },
-	{ { "install-links", "DIR", "Make a link vhost-device-DEVICE in DIR for each device." },
+	{ { "install-links", "DIR", "Make a link vhost-device-NAME in DIR for each device "
+	    "and tool." },
 	  command_install_links },
 	{ { "completion", "bash|zsh|fish", "Print a completion script." }, command_completion },
-	{ { "man", "[DEVICE|ini]", "Print options as the source of a manual page." },
+	{ { "man", "[DEVICE|TOOL|ini]", "Print options as the source of a manual page." },
 	  command_man },
-	{ { "options", "[DEVICE]", "Print the options of a device, or of every device, as a "
-	    "Markdown table." }, command_options },
+	{ { "options", "[DEVICE|TOOL]", "Print the options of a device or tool, or of every "
+	    "device, as a Markdown table." }, command_options },
 	{ { NULL, NULL, NULL }, NULL }
 };

@@ -7,6 +7,7 @@
 
 #include "core/opt-doc.h"
 #include "core/registry.h"
+#include "probe/tools.h"
 
 /* Exit codes: done, failed, not understood. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -21,6 +22,9 @@ extern const struct command commands[];         /* ended by a NULL name */
 /* Rows and names of a device as an applet; the strings live until the next call. */
 struct doc applet_doc(const struct device *device);
 void print_usage(FILE *out);
+/* Options of a tool, and its actions. */
+void print_tool_help(const struct tool *tool);
+const struct tool *tool_find(const char *name);
 /* One line on standard error, and the hint of a usage error; returns code. */
 int complain(int code, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* "name is no device or command": exit code of whatever cannot be found. */

@@ -177,6 +177,47 @@ int command_run(int argc, char **argv)
 	return ret;
 }
 
+static int build_tool_conf(const struct tool *tool, const struct opt_values *args, void *conf,
+			   struct error *err)
+{
+	const struct opt_layers layers = { { args } };
+	int ret = opt_missing(&tool->doc.tables, &layers, err);
+	unsigned i;
+
+	for (i = 0; ret == 0 && i < OPT_TABLES; i++)
+		ret = opt_build(tool->doc.tables.rows[i], conf, &layers, 0, err);
+	return ret;
+}
+
+static int run_tool(const struct tool *tool, int argc, char **argv)
+{
+	struct opt_values args = { NULL, 0 };
+	const struct option *stop = NULL;
+	struct error err = ERROR_NONE;
+	FREE_PTR void *conf = calloc(1, tool->conf_size);
+	unsigned i;
+	int ret;
+
+	if (conf == NULL)
+		return complain(EXIT_FAILED, "out of memory");
+	ret = opt_parse_args(&tool->doc.tables, argc, argv, &args, &stop, &err);
+	if (ret == 0 && stop == NULL)
+		ret = build_tool_conf(tool, &args, conf, &err);
+	if (ret == 0 && stop == NULL)
+		ret = tool->run(conf, &err);
+	for (i = 0; i < OPT_TABLES; i++)
+		opt_finish(tool->doc.tables.rows[i], conf);
+	opt_values_finish(&args);
+	if (ret < 0)
+		return report(&tool->doc, ret, &err);
+	if (stop == NULL)
+		return EXIT_DONE;
+	if (strcmp(stop->name, "help") != 0)
+		return print_and_stop(&tool->doc, NULL, stop);
+	print_tool_help(tool);
+	return EXIT_DONE;
+}
+
 static int print_features(void)
 {
 	size_t i;
@@ -188,14 +229,27 @@ static int print_features(void)
 	fputs("\nleft out:", stdout);
 	for (i = 0; registry_left_out[i].name != NULL; i++)
 		printf(" %s", registry_left_out[i].name);
+	fputs("\ntools:", stdout);
+	for (i = 0; tools[i] != NULL; i++)
+		printf(" %s", tools[i]->doc.word);
 	puts("\noptional libraries: none is used by these devices");
 	return EXIT_DONE;
+}
+
+/* A device or a tool. */
+static int run_named(const char *name, int argc, char **argv)
+{
+	const struct device *device = registry_find(name);
+	const struct tool *tool = tool_find(name);
+
+	if (device != NULL)
+		return run_applet(device, argc, argv);
+	return tool != NULL ? run_tool(tool, argc, argv) : complain_unknown(name);
 }
 
 static int run_word(int argc, char **argv)
 {
 	const struct command *c;
-	const struct device *device;
 
 	if (argc == 0) {
 		print_usage(stderr);
@@ -215,24 +269,18 @@ static int run_word(int argc, char **argv)
 		if (strcmp(c->doc.name, argv[0]) == 0)
 			return c->run(argc - 1, argv + 1);
 	}
-	device = registry_find(argv[0]);
-	return device != NULL ? run_applet(device, argc - 1, argv + 1)
-		: complain_unknown(argv[0]);
+	return run_named(argv[0], argc - 1, argv + 1);
 }
 
 int main(int argc, char **argv)
 {
 	const char *name = argc > 0 ? argv[0] : "";
-	const struct device *device;
 	int code;
 
 	if (strrchr(name, '/') != NULL)
 		name = strrchr(name, '/') + 1;
 	if (strncmp(name, prefix, strlen(prefix)) == 0) {
-		name += strlen(prefix);
-		device = registry_find(name);
-		code = device != NULL ? run_applet(device, argc - 1, argv + 1)
-			: complain_unknown(name);
+		code = run_named(name + strlen(prefix), argc - 1, argv + 1);
 	} else {
 		code = run_word(argc > 0 ? argc - 1 : 0, argv + 1);
 	}

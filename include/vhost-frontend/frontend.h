@@ -71,6 +71,8 @@ void fe_free(struct fe *fe);
 
 /* Limit of every later call, each counted anew. */
 void fe_set_timeout(struct fe *fe, unsigned timeout_ms);
+/* Limit of all calls from now on together, beside the limit of each; 0: none. */
+void fe_set_total(struct fe *fe, unsigned total_ms);
 /* The socket, which stays the library's: to be watched, not to be read. */
 int fe_fd(const struct fe *fe);
 /* Messages sent so far: "closed after message N". */

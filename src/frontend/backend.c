@@ -158,7 +158,7 @@ int fe_serve_backend(struct fe *fe, unsigned timeout_ms, struct error *err)
 	int served = 0, ret;
 
 	while (fe->backend_fd >= 0 && poll(&p, 1, served ? 0 : (int)fe_left_ms(deadline)) > 0) {
-		ret = serve(fe, fe_now_ms() + fe->timeout_ms, err);
+		ret = serve(fe, fe_deadline(fe), err);
 		if (ret < 0)
 			return ret;
 		if (fe->backend_fd >= 0)

@@ -30,6 +30,14 @@ unsigned fe_left_ms(uint64_t deadline)
 	return deadline > now ? (unsigned)(deadline - now) : 0;
 }
 
+/* Of one call: its own time, or the end of all that was granted. */
+uint64_t fe_deadline(const struct fe *fe)
+{
+	uint64_t own = fe_now_ms() + fe->timeout_ms;
+
+	return fe->until != 0 && fe->until < own ? fe->until : own;
+}
+
 void fe_message_finish(struct fe_message *m)
 {
 	unsigned i;
@@ -150,6 +158,11 @@ void fe_set_timeout(struct fe *fe, unsigned timeout_ms)
 	fe->timeout_ms = timeout_ms;
 }
 
+void fe_set_total(struct fe *fe, unsigned total_ms)
+{
+	fe->until = total_ms != 0 ? fe_now_ms() + total_ms : 0;
+}
+
 int fe_fd(const struct fe *fe)
 {
 	return fe->fd;
@@ -243,7 +256,7 @@ static int send_pieces(struct fe *fe, const struct iovec *iov, const int *fds, u
 
 	if (fe->lost)
 		return error_set(err, -ENOTCONN, "not connected any more");
-	ret = fe_write_all(fe, fe->fd, iov, fds, n_fds, fe_now_ms() + fe->timeout_ms, err);
+	ret = fe_write_all(fe, fe->fd, iov, fds, n_fds, fe_deadline(fe), err);
 	return ret < 0 ? fe_lose(fe, ret) : 0;
 }
 
@@ -374,7 +387,7 @@ int fe_recv(struct fe *fe, struct fe_message *ret_m, struct error *err)
 
 	if (fe->lost)
 		return error_set(err, -ENOTCONN, "not connected any more");
-	ret = fe_read_message(fe, fe->fd, ret_m, fe_now_ms() + fe->timeout_ms, err);
+	ret = fe_read_message(fe, fe->fd, ret_m, fe_deadline(fe), err);
 	if (ret < 0) {
 		error_prefix(err, "after message %u (%s): ", fe->sent, fe_request_name(fe->last));
 		return fe_lose(fe, ret);
@@ -384,7 +397,7 @@ int fe_recv(struct fe *fe, struct fe_message *ret_m, struct error *err)
 
 int fe_wait_closed(struct fe *fe, struct error *err)
 {
-	uint64_t deadline = fe_now_ms() + fe->timeout_ms;
+	uint64_t deadline = fe_deadline(fe);
 	struct fe_message scrap = { .n_fds = 0 };
 	char bytes[256];
 	int ret;

@@ -11,6 +11,7 @@
 struct fe {
 	int fd;
 	unsigned timeout_ms;
+	uint64_t until;                 /* end of all calls together, 0: none */
 	bool lost;                      /* the stream cannot be trusted any more */
 	bool want_acks;
 	unsigned sent;
@@ -31,6 +32,7 @@ struct fe {
 /* Monotonic milliseconds, and what is left until then (0: over). */
 uint64_t fe_now_ms(void);
 unsigned fe_left_ms(uint64_t deadline);
+uint64_t fe_deadline(const struct fe *fe);
 
 /* conn.c: a socket that is not ours alone to trust; all bounded by the deadline. */
 int fe_write_all(struct fe *fe, int fd, const struct iovec *iov, const int *fds, unsigned n_fds,

@@ -323,11 +323,12 @@ int fe_get_config(struct fe *fe, uint32_t off, void *buf, uint32_t n, struct err
 		ret = fe_request(fe, VU_GET_CONFIG, body, sizeof(head) + n, NULL, 0, &m, err);
 	if (ret < 0)
 		return ret;
-	/* An empty payload is how a back end says no. */
-	if (m.hdr.size == 0 && m.n_fds == 0)
+	memcpy(&head, m.body, sizeof(head));
+	/* An empty payload is how a back end says no; those in Rust send the head of one. */
+	if (m.n_fds == 0 && n > 0 &&
+	    (m.hdr.size == 0 || (m.hdr.size == sizeof(head) && head.size == 0)))
 		return error_set(err, -EREMOTEIO, "the back end refused GET_CONFIG of %u bytes at "
 				 "%u", n, off);
-	memcpy(&head, m.body, sizeof(head));
 	if (m.hdr.size != sizeof(head) + n || m.n_fds != 0 || head.offset != off ||
 	    head.size != n) {
 		error_set(err, -EPROTO, "GET_CONFIG of %u bytes at %u was answered with %u bytes",

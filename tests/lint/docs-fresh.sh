@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 # docs-fresh.sh EXE ROOT: the checked-in pages are what this program prints.
-# 77: it was built without some device, so it cannot print all of them.
+# 77: it was built without some device or tool, so it cannot print all of them.
 set -eu
 
 exe=$1
@@ -11,6 +11,10 @@ trap 'rm -rf "$new"' EXIT INT TERM
 
 if "$exe" list | awk 'NR > 1 && $3 != "yes" { left = 1 } END { exit !left }'; then
 	echo 'not all devices are built: use -Ddevices=all'
+	exit 77
+fi
+if ! "$exe" --features | grep -q '^tools: .'; then
+	echo 'the tools are not built: use -Dprobe=enabled'
 	exit 77
 fi
 "$root/man/update" "$exe" "$new"

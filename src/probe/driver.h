@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * The driver half of a device: what `probe DEVICE SOCKET ACTION` can do, and
+ * how `bench` loads it. One file per device, one row in drivers.c.
+ */
+#ifndef PROBE_DRIVER_H
+#define PROBE_DRIVER_H
+
+#include "out.h"
+#include "vdev.h"
+
+struct action {
+	const char *name, *args, *help;
+	unsigned least, most;           /* words behind the name */
+	/* 0, or a negative errno with err set: -EINVAL for words that make no sense. */
+	int (*run)(struct vdev *v, struct out *o, char **words, unsigned n, struct error *err);
+};
+
+/* What a device allows its load. */
+struct load_plan {
+	uint64_t limit;                 /* distinct requests, 0: any number */
+	uint64_t scale;                 /* the driver's own */
+};
+
+/* One kind of request for `bench`; NULL members: nothing to do. */
+struct load {
+	uint32_t out, in;               /* bytes that --out and --in replace; 0: none */
+	uint32_t head, tail;            /* readable before --out, writable behind --in */
+	int (*prepare)(struct vdev *v, uint32_t in, struct load_plan *ret_plan, struct error *err);
+	/* head and out */
+	void (*fill)(uint8_t *out, uint32_t size, uint64_t number, const struct load_plan *plan);
+	/* Of head+out and in+tail bytes, len of them written. */
+	bool (*good)(const uint8_t *out, const uint8_t *in, uint32_t in_size, uint32_t len);
+};
+
+struct driver {
+	const char *name;               /* of the device, as in known.c */
+	unsigned queues, queue_size;    /* needed */
+	uint64_t features;              /* bits of the device that it understands */
+	uint64_t memory;                /* bytes that requests may take in all */
+	unsigned bench_queue;           /* first one that takes the load */
+	const struct action *actions;   /* ended by a NULL name; NULL: bench only */
+	const struct load *load;
+};
+
+/* NULL: there is none of that name. */
+const struct driver *driver_find(const char *name);
+const struct driver *driver_at(unsigned i);     /* NULL: no more */
+const struct action *driver_action(const struct driver *d, const char *name);
+
+extern const struct driver driver_block, driver_rng, driver_template;
+
+#endif

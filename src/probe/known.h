@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* What the virtio specification says of each kind of device, as far as a probe needs it. */
+#ifndef PROBE_KNOWN_H
+#define PROBE_KNOWN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct known {
+	const char *name;
+	uint16_t id;
+	uint8_t q_min, q_max;           /* queues; q_max 0: any number */
+	bool lacks_config;              /* may come without CONFIG, then QEMU knows it better */
+	uint64_t must;                  /* features that it always offers */
+	uint32_t likes;                 /* protocol features that speak for it */
+	const char *queues;             /* what they are for */
+	const char *features;           /* names of bits from 0 up; a number sets the next bit */
+	/*
+	 * Fields from offset 0 up, NAME:KIND SIZE[:LEAST[:MOST]]; kinds are u decimal,
+	 * x hexadecimal, m bytes, t text, p padding (zero). "" is no config space.
+	 */
+	const char *config;
+};
+
+extern const struct known known_devices[];      /* ended by a NULL name, common ones first */
+
+/* By name or number; NULL: unknown. */
+const struct known *known_find(const char *text);
+/* Name of a feature bit, written to buf if it has no static one; k may be NULL. */
+enum { KNOWN_NAME_SIZE = 40 };
+bool known_feature(const struct known *k, unsigned bit, char buf[KNOWN_NAME_SIZE]);
+/* Features that belong to devices, not to rings and transport (virtio 1.4, 6). */
+uint64_t known_device_bits(void);
+
+/* One field of a config space; start with pos = k->config and off = 0. */
+struct known_field {
+	char name[KNOWN_NAME_SIZE];
+	char kind;
+	unsigned off, size;
+	uint64_t least, most;           /* most 0: any */
+};
+bool known_next_field(const char **pos, struct known_field *f);
+unsigned known_config_size(const struct known *k);
+/* Little-endian value of an integer field. */
+uint64_t known_value(const struct known_field *f, const uint8_t *config);
+
+#endif

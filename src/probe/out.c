@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Findings for people and for programs. */
+#include <stdarg.h>
+#include <string.h>
+
+#include "core/opt-doc.h"
+#include "out.h"
+
+enum { COLUMN = 22, INNER_COLUMN = 36, LINE = 600 };
+
+bool out_for_people(const struct out *o)
+{
+	return !o->json;
+}
+
+static bool in_list(const struct out *o)
+{
+	return (o->lists >> o->depth & 1) != 0;
+}
+
+/* People: "name of key", padded at the outermost level. */
+static void people_key(struct out *o, const char *key, bool alone)
+{
+	int i, indent = o->depth > 1 ? 2 * (int)(o->depth - 1) : 0;
+	int n;
+
+	fprintf(o->file, "%*s", indent, "");
+	if (in_list(o)) {
+		fputs("- ", o->file);
+		return;
+	}
+	for (n = 0; key[n] != '\0'; n++)
+		fputc(key[n] == '_' ? ' ' : key[n], o->file);
+	if (alone)
+		return;
+	fputc(':', o->file);
+	for (i = indent + n + 1; i < (indent > 0 ? INNER_COLUMN : COLUMN); i++)
+		fputc(' ', o->file);
+	fputc(' ', o->file);
+}
+
+static void json_key(struct out *o, const char *key)
+{
+	fprintf(o->file, "%s\n%*s", !o->begun ? "{" : o->filled ? "," : "", 2 * (int)o->depth, "");
+	o->begun = o->filled = true;
+	if (in_list(o))
+		return;
+	doc_json_string(o->file, key);
+	fputs(": ", o->file);
+}
+
+static void start(struct out *o, const char *key)
+{
+	if (o->json)
+		json_key(o, key);
+	else
+		people_key(o, key, false);
+}
+
+static void finish(struct out *o)
+{
+	if (!o->json)
+		fputc('\n', o->file);
+}
+
+void out_begin(struct out *o, FILE *file, bool json)
+{
+	*o = (struct out){ .file = file, .json = json, .depth = 1 };
+}
+
+void out_end(struct out *o)
+{
+	if (o->json)
+		fputs(o->begun ? "\n}\n" : "{}\n", o->file);
+}
+
+static void open_any(struct out *o, const char *key, bool list)
+{
+	if (o->json) {
+		json_key(o, key);
+		fputc(list ? '[' : '{', o->file);
+	} else if (key != NULL) {
+		people_key(o, key, true);
+		fputs(":\n", o->file);
+	}
+	o->depth++;
+	o->filled = false;
+	o->lists = (o->lists & ~(1U << o->depth)) | (list ? 1U << o->depth : 0);
+}
+
+void out_open(struct out *o, const char *key)
+{
+	open_any(o, key, false);
+}
+
+void out_open_list(struct out *o, const char *key)
+{
+	open_any(o, key, true);
+}
+
+void out_close(struct out *o)
+{
+	bool list = in_list(o);
+
+	o->depth--;
+	if (o->json && o->filled)
+		fprintf(o->file, "\n%*s", 2 * (int)o->depth, "");
+	if (o->json)
+		fputc(list ? ']' : '}', o->file);
+	o->filled = true;
+}
+
+void out_text(struct out *o, const char *key, const char *fmt, ...)
+{
+	char line[LINE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	start(o, key);
+	if (o->json)
+		doc_json_string(o->file, line);
+	else
+		fputs(line, o->file);
+	finish(o);
+}
+
+void out_number(struct out *o, const char *key, uint64_t value)
+{
+	start(o, key);
+	fprintf(o->file, "%llu", (unsigned long long)value);
+	finish(o);
+}
+
+void out_hex(struct out *o, const char *key, uint64_t value)
+{
+	out_text(o, key, "0x%llx", (unsigned long long)value);
+}
+
+void out_real(struct out *o, const char *key, double value, unsigned decimals, const char *unit)
+{
+	start(o, key);
+	fprintf(o->file, "%.*f%s", (int)decimals, value, o->json ? "" : unit);
+	finish(o);
+}
+
+void out_bool(struct out *o, const char *key, bool value)
+{
+	start(o, key);
+	fputs(o->json ? value ? "true" : "false" : value ? "yes" : "no", o->file);
+	finish(o);
+}

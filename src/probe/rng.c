@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Driver half of the entropy device (virtio 1.4, 5.4): every buffer comes back filled. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "driver.h"
+#include "vhost-device/fd.h"
+#include "vhost-device/num.h"
+
+enum { PIECE = 65536 };
+
+struct tally {
+	uint64_t bytes, requests, ones;
+	uint32_t shortest;
+	uint64_t seen[256];
+};
+
+static void count(struct tally *t, const uint8_t *buf, uint32_t n)
+{
+	uint32_t i;
+
+	t->shortest = t->requests == 0 || n < t->shortest ? n : t->shortest;
+	t->requests++;
+	t->bytes += n;
+	for (i = 0; i < n; i++) {
+		t->seen[buf[i]]++;
+		t->ones += (unsigned)__builtin_popcount(buf[i]);
+	}
+}
+
+/* About 255 for bytes at random: below 180 or above 350 is one chance in a thousand. */
+static double chi_square(const struct tally *t)
+{
+	double expected = (double)t->bytes / 256, sum = 0, d;
+	unsigned i;
+
+	for (i = 0; i < 256; i++) {
+		d = (double)t->seen[i] - expected;
+		sum += d * d / expected;
+	}
+	return sum;
+}
+
+static int write_all(int fd, const uint8_t *buf, size_t n, const char *name, struct error *err)
+{
+	ssize_t k;
+
+	while (fd >= 0 && n > 0) {
+		k = write(fd, buf, n);
+		if (k < 0 && errno != EINTR)
+			return error_set(err, -errno, "%s: cannot be written: %s", name,
+					 strerror(errno));
+		buf += k > 0 ? k : 0;
+		n -= k > 0 ? (size_t)k : 0;
+	}
+	return 0;
+}
+
+static int collect(struct vdev *v, uint64_t size, int fd, const char *name, struct tally *t,
+		   struct error *err)
+{
+	static uint8_t buf[PIECE];
+	uint64_t left = size;
+	int ret;
+
+	while (left > 0) {
+		ret = vdev_request(v, 0, NULL, 0, buf, left < PIECE ? left : PIECE, err);
+		if (ret == 0)
+			ret = error_set(err, -EIO, "request %llu came back without a byte, which "
+					"stops a Linux guest for ever",
+					(unsigned long long)t->requests + 1);
+		if (ret < 0)
+			return ret;
+		count(t, buf, (uint32_t)ret);
+		left -= (uint64_t)ret;
+		ret = write_all(fd, buf, (size_t)ret, name, err);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static void print(struct out *o, const struct tally *t, double seconds)
+{
+	out_number(o, "bytes", t->bytes);
+	out_number(o, "requests", t->requests);
+	out_number(o, "shortest_answer", t->shortest);
+	out_real(o, "seconds", seconds, 3, " s");
+	out_real(o, "megabytes_per_second", seconds > 0 ? (double)t->bytes / seconds / 1e6 : 0, 1,
+		 "");
+	out_real(o, "ones", 100.0 * (double)t->ones / (8.0 * (double)t->bytes), 3, " %");
+	out_real(o, "chi_square", chi_square(t), 1, " (255 degrees of freedom)");
+}
+
+static int read_bytes(struct vdev *v, struct out *o, char **words, unsigned n, struct error *err)
+{
+	const char *name = n > 1 ? words[1] : NULL;
+	struct tally t = { .bytes = 0 };
+	struct timespec a, b;
+	CLOSE_FD int fd = -1;
+	uint64_t size;
+	int ret;
+
+	if (num_parse_size(words[0], 1, UINT64_MAX, &size) < 0)
+		return error_set(err, -EINVAL, "'%.60s' is no number of bytes, as in 512 or 1M",
+				 words[0]);
+	if (name != NULL)
+		fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (name != NULL && fd < 0)
+		return error_set(err, -errno, "%s: cannot be opened: %s", name, strerror(errno));
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	ret = collect(v, size, fd, name, &t, err);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	if (ret < 0)
+		return ret;
+	print(o, &t, (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
+	return 0;
+}
+
+static bool is_filled(const uint8_t *out, const uint8_t *in, uint32_t in_size, uint32_t len)
+{
+	return len > 0;
+}
+
+static const struct action actions[] = {
+	{ "read", "SIZE [FILE]", "Read so many bytes, into a file if one is named, and say how "
+	  "fast they came and how even they are.", 1, 2, read_bytes },
+	{ NULL }
+};
+
+static const struct load load = { .in = 64, .good = is_filled };
+
+const struct driver driver_rng = {
+	"rng", .queues = 1, .queue_size = 4, .memory = PIECE, .actions = actions, .load = &load,
+};

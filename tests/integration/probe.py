@@ -1,0 +1,344 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+"""The tools as their users see them: on our devices, on nothing, on liars.
+
+probe.py EXECUTABLE. Speaks TAP. Peers that tests/setup fetched earlier are
+described as well.
+"""
+import json
+import os
+import select
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+EXE = os.path.abspath(sys.argv[1])
+HERE = os.path.dirname(os.path.abspath(__file__))
+GET_FEATURES, GET_PROTOCOL, GET_QUEUE_NUM, GET_CONFIG = 1, 15, 17, 24
+PLAIN = 1 << 32 | 1 << 30
+MQ, CONFIG = 1, 1 << 9
+
+
+def run(*args, timeout=60):
+    return subprocess.run([EXE, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, errors='replace',
+                          timeout=timeout, check=False)
+
+
+def expect(done, code, *texts):
+    said = done.stdout + done.stderr
+    assert done.returncode == code, f'exit {done.returncode}: {said}'
+    for text in texts:
+        assert text in said, f'no "{text}" in: {said}'
+    return done
+
+
+class Served:
+    """A back end in a child, ready when its socket is there."""
+
+    def __init__(self, folder, name, args, path):
+        self.path = os.path.join(folder, path)
+        self.log = open(os.path.join(folder, name + '.log'), 'w+', encoding='utf-8')
+        self.child = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=self.log,
+                                      stderr=self.log)
+        end = time.monotonic() + 30
+        while not os.path.exists(self.path):
+            assert self.child.poll() is None and time.monotonic() < end, self.said()
+            select.select([], [], [], 0.01)
+
+    def said(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def __enter__(self):
+        return self.path
+
+    def __exit__(self, *_):
+        self.child.terminate()
+        self.child.wait(30)
+        self.log.close()
+
+
+class Liar:
+    """A scripted back end: behave(connection, request, body) answers one message."""
+
+    def __init__(self, folder, behave):
+        self.path = os.path.join(folder, 'liar')
+        self.behave = behave
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.bind(self.path)
+        self.sock.listen(8)
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+
+    def serve(self):
+        while True:
+            try:
+                conn, _ = self.sock.accept()
+            except OSError:
+                return
+            with conn:
+                try:
+                    self.talk(conn)
+                except OSError:
+                    pass
+
+    def talk(self, conn):
+        while True:
+            head = conn.recv(12, socket.MSG_WAITALL)
+            if len(head) < 12:
+                return
+            request, _, size = struct.unpack('=III', head)
+            body = conn.recv(size, socket.MSG_WAITALL) if size else b''
+            if self.behave(conn, request, body) is False:
+                return
+
+    def __enter__(self):
+        self.thread.start()
+        return self.path
+
+    def __exit__(self, *_):
+        self.sock.shutdown(socket.SHUT_RDWR)
+        self.sock.close()
+        self.thread.join(10)
+        os.unlink(self.path)
+
+
+def reply(conn, request, payload):
+    conn.sendall(struct.pack('=III', request, 5, len(payload)) + payload)
+
+
+def honest(conn, request, _, features=PLAIN, protocol=MQ, queues=1):
+    values = {GET_FEATURES: features, GET_PROTOCOL: protocol, GET_QUEUE_NUM: queues}
+    if request in values:
+        reply(conn, request, struct.pack('=Q', values[request]))
+
+
+def served(folder, device, *args):
+    path = device + '.sock'
+    return Served(folder, device, [EXE, device, '--socket-path', os.path.join(folder, path),
+                                   *args], path + ('0' if device == 'rng' else ''))
+
+
+# -- Cases: each gets an empty folder ------------------------------------------
+
+def rng_is_described(folder):
+    with served(folder, 'rng') as path:
+        expect(run('probe', path), 0, 'rng (virtio id 4), a guess', 'queues:                1')
+        found = json.loads(expect(run('probe', path, '--json'), 0).stdout)
+        assert found['device']['name'] == 'rng' and found['device']['guessed'] is True
+        assert found['queues'] == 1 and 'VERSION_1' in found['features']['names']
+        expect(run('probe', path, '--id', '4'), 0, 'as given')
+        expect(run('probe', path, '--id', 'nonsense'), 2, 'not known here')
+
+
+def rng_is_read(folder):
+    with served(folder, 'rng') as path:
+        target = os.path.join(folder, 'bytes')
+        expect(run('probe', 'rng', path, 'read', '100K', target), 0, '102400')
+        assert os.path.getsize(target) == 102400
+        for packed in [], ['--packed']:
+            found = json.loads(run('probe', 'rng', path, 'read', '1M', '--json', *packed).stdout)
+            assert found['bytes'] == 1 << 20 and found['shortest_answer'] > 0
+            assert 45 < found['ones'] < 55 and found['chi_square'] < 400
+        expect(run('probe', 'rng', path, 'read', 'much'), 2, 'is no number of bytes')
+        expect(run('probe', 'rng', path, 'read'), 2, 'SIZE [FILE]')
+        expect(run('probe', 'rng', path, 'write', '1'), 2, "no action 'write'")
+        expect(run('probe', 'rng', path, 'read', '1', '/no/such/folder/file'), 1, '/no/such')
+
+
+def template_answers(folder):
+    if 'template' not in run('list').stdout.split('left out')[0] or \
+            run('template', '--help').returncode != 0:
+        return 'template is not built'
+    with served(folder, 'template') as path:
+        expect(run('probe', 'template', path, 'echo', 'a b c'), 0, 'a b c')
+        found = json.loads(run('probe', path, '--json', '--id', 'template').stdout)
+        assert found['config'] == {'requests': 1, 'last_length': 5}, found
+    return None
+
+
+def nobody(folder):
+    path = os.path.join(folder, 'x')
+    expect(run('probe', path), 1, 'no such socket', '--wait')
+    expect(run('probe', 'rng', path, 'read', '1'), 1, 'no such socket')
+    with open(path, 'w', encoding='utf-8'):
+        pass
+    expect(run('probe', path), 1, 'a regular file, not a socket')
+    expect(run('probe', folder), 1, 'a directory, not a socket')
+    os.unlink(path)
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(path)
+    expect(run('probe', path), 1, 'nobody listens')
+    os.unlink(path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.bind(path)
+        expect(run('probe', path), 1, 'not a stream socket')
+    expect(run('probe', 'x' * 200), 1, 'too long')
+
+
+def bad_words(_):
+    expect(run('probe'), 2, 'WORD')
+    expect(run('probe', 'a', 'b'), 2, 'give a socket alone')
+    expect(run('probe', 'no', 'such', 'driver'), 2, "no driver for 'no'")
+    expect(run('probe', '--timeout', '0', 'x'), 1, 'timeout')
+    expect(run('probe', '--help'), 0, 'rng SOCKET read SIZE')
+    expect(run('help', 'probe'), 0, 'rng SOCKET read SIZE')
+    expect(run('probe', '--version'), 0, 'vhost-device-probe')
+
+
+def wait_for_it(folder):
+    path = os.path.join(folder, 'late')
+    probe = subprocess.Popen([EXE, 'probe', path, '--wait', '--timeout', '30'],
+                             stdout=subprocess.PIPE, text=True)
+    with Served(folder, 'late', [EXE, 'rng', '--socket-path', path], 'late0'):
+        os.symlink(path + '0', path)
+        out, _ = probe.communicate(timeout=60)
+    assert probe.returncode == 0 and 'rng' in out, out
+
+
+def stalls(folder):
+    for silent_at in GET_FEATURES, GET_PROTOCOL, GET_QUEUE_NUM:
+        def behave(conn, request, body, at=silent_at):
+            return None if request == at else honest(conn, request, body)
+        with Liar(folder, behave) as path:
+            start = time.monotonic()
+            expect(run('probe', path, '--timeout', '1'), 1, 'did not answer in time')
+            assert time.monotonic() - start < 20
+
+
+def drips(folder):
+    """Each answer in time, all of them together not."""
+    def behave(conn, request, body):
+        if request == GET_QUEUE_NUM:
+            conn.sendall(struct.pack('=III', request, 5, 8))
+            for _ in range(8):
+                if select.select([conn], [], [], 0.7)[0]:
+                    return False
+                conn.sendall(b'\0')
+        return honest(conn, request, body)
+    with Liar(folder, behave) as path:
+        expect(run('probe', path, '--timeout', '1'), 1, 'did not answer in time')
+
+
+def closes(folder):
+    for number, request in enumerate([GET_FEATURES, GET_PROTOCOL, 16, GET_QUEUE_NUM], 1):
+        def behave(conn, got, body, at=request):
+            return False if got == at else honest(conn, got, body)
+        with Liar(folder, behave) as path:
+            done = run('probe', path)
+            expect(done, 1, 'hung up' if number != 3 else '')
+            expect(run('probe', 'rng', path, 'read', '1'), 1)
+
+
+def lies(folder):
+    def answers(table):
+        def behave(conn, request, body):
+            if request in table:
+                conn.sendall(table[request])
+                return None
+            return honest(conn, request, body, protocol=MQ | CONFIG)
+        return behave
+
+    def message(request, size, payload, flags=5):
+        return struct.pack('=III', request, flags, size) + payload
+
+    cases = [
+        ({GET_FEATURES: b'SSH-2.0-OpenSSH_9.2p1 Debian\r\n'}, 'vhost-user back end?'),
+        ({GET_FEATURES: message(GET_FEATURES, 4, b'\0' * 4)}, '4 bytes'),
+        ({GET_FEATURES: message(GET_FEATURES, 0xffffffff, b'')}, 'announced'),
+        ({GET_FEATURES: message(GET_FEATURES, 8, b'\0' * 8, flags=0xd)}, 'flags'),
+        ({GET_FEATURES: message(99, 8, b'\0' * 8)}, 'answered as'),
+        ({GET_QUEUE_NUM: message(GET_QUEUE_NUM, 8, b'\xff' * 8)}, 'queues'),
+        ({GET_CONFIG: message(GET_CONFIG, 12 + 256, struct.pack('=III', 0, 9999, 0) +
+                              b'\0' * 256)}, 'GET_CONFIG'),
+        ({GET_CONFIG: message(GET_CONFIG, 400, b'\0' * 400)}, 'GET_CONFIG'),
+    ]
+    for table, text in cases:
+        with Liar(folder, answers(table)) as path:
+            expect(run('probe', path, '--timeout', '2'), 1, text)
+            expect(run('probe', path, '--json', '--timeout', '2'), 1)
+
+
+def hostile_text(folder):
+    """What a back end says cannot reach the terminal raw, nor break JSON."""
+    tag = b'\x1b[31m"\\\xff\n'
+    config = (tag.ljust(36, b'\0') + struct.pack('<I', 1)).ljust(256, b'\0')
+
+    def behave(conn, request, body):
+        if request == GET_CONFIG:
+            off, size, flags = struct.unpack('=III', body[:12])
+            reply(conn, request, struct.pack('=III', off, size, flags) + config[:size])
+            return None
+        return honest(conn, request, body, protocol=MQ | CONFIG, queues=2)
+    with Liar(folder, behave) as path:
+        done = expect(run('probe', path, '--id', 'fs'), 0, '\\x1b[31m')
+        assert '\x1b' not in done.stdout
+        json.loads(run('probe', path, '--id', 'fs', '--json').stdout)
+        json.loads(run('probe', path, '--json').stdout)
+
+
+def peer(name, folder, make, texts):
+    script = os.path.join(HERE, '..', 'setup', name[0])
+    cached = os.path.join(os.environ.get('XDG_CACHE_HOME', os.path.expanduser('~/.cache')),
+                          'vhost-device', name[1], 'complete')
+    if not os.path.exists(cached):
+        return f'{" ".join(name)} was not fetched'
+    command = subprocess.run([script, *name[2:]], stdout=subprocess.PIPE, text=True,
+                             check=True).stdout.split()
+    args, path = make(folder)
+    with Served(folder, 'peer', command + args, path) as sock:
+        expect(run('probe', sock), 0, *texts)
+    return None
+
+
+def upstream_vsock(folder):
+    return peer(('upstream-vsock', 'upstream-vsock'), folder, lambda f: (
+        ['--vm', f'guest-cid=42,socket={f}/s,uds-path={f}/u'], 's'),
+        ['vsock (virtio id 19), a guess', '42'])
+
+
+def virtiofsd(folder):
+    return peer(('peer', 'peer-virtiofsd', 'virtiofsd'), folder, lambda f: (
+        [f'--socket-path={f}/s', '--shared-dir', f, '--sandbox', 'none'], 's'),
+        ['fs (virtio id 26), a guess'])
+
+
+def storage_daemon(folder):
+    def make(folder):
+        with open(os.path.join(folder, 'disk'), 'wb') as disk:
+            disk.truncate(1 << 20)
+        return (['--blockdev', f'driver=file,node-name=d,filename={folder}/disk',
+                 '--export', 'type=vhost-user-blk,id=e,node-name=d,addr.type=unix,'
+                 f'addr.path={folder}/s'], 's')
+    return peer(('peer', 'peer-qemu-storage-daemon', 'qemu-storage-daemon'), folder, make,
+                ['block (virtio id 2), a guess', '2048'])
+
+
+CASES = [rng_is_described, rng_is_read, template_answers, nobody, bad_words, wait_for_it, stalls,
+         drips, closes, lies, hostile_text, upstream_vsock, virtiofsd, storage_daemon]
+
+
+def main():
+    failed = 0
+    print(f'1..{len(CASES)}')
+    for number, case in enumerate(CASES, 1):
+        folder = tempfile.mkdtemp(prefix='probe-')
+        try:
+            skip = case(folder)
+            print(f'ok {number} {case.__name__}' + (f' # SKIP {skip}' if skip else ''))
+        except Exception as why:    # pylint: disable=broad-except
+            failed += 1
+            text = repr(why).replace('\n', '\n# ')
+            print(f'not ok {number} {case.__name__}\n# {text}')
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        sys.stdout.flush()
+    sys.exit(failed != 0)
+
+
+main()
