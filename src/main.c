@@ -98,7 +98,7 @@ static int print_and_stop(const struct doc *d, const struct device *device,
 		doc_help(stdout, d);
 	else if (strcmp(stop->name, "version") == 0)
 		printf("%s %s\n", d->program, VHOST_DEVICE_VERSION);
-	else
+	else if (device != NULL)
 		print_capabilities(device);
 	return EXIT_DONE;
 }
