@@ -117,12 +117,12 @@ static void print_field(struct out *o, const struct known_field *f, const uint8_
 static void print_config(struct out *o, const struct facts *f, const struct known *k)
 {
 	struct known_field field = { .off = 0 };
-	const char *pos = k != NULL ? k->config : "";
+	const char *pos = k != NULL ? known_text(k, KNOWN_CONFIG) : "";
 
 	out_open(o, "config");
 	while (known_next_field(&pos, &field) && field.off + field.size <= f->config_read)
 		print_field(o, &field, f->config);
-	if (k == NULL || k->config[0] == '\0')
+	if (k == NULL || known_config_size(k) == 0)
 		print_bytes(o, "bytes", f->config, f->config_read);
 	if (f->config_any && out_for_people(o))
 		out_text(o, "size", "not told: a question of any length is answered");
@@ -212,7 +212,7 @@ static bool has_many_slots(const struct facts *f, const struct known *k)
 
 static bool has_needless_config(const struct facts *f, const struct known *k)
 {
-	return k != NULL && k->config[0] == '\0' && (f->protocol & BIT(VU_PF_CONFIG));
+	return k != NULL && known_config_size(k) == 0 && (f->protocol & BIT(VU_PF_CONFIG));
 }
 
 static bool refuses_config(const struct facts *f, const struct known *k)
@@ -285,25 +285,25 @@ static void print_device(struct out *o, const struct known *k, bool given,
 
 	if (out_for_people(o)) {
 		for (i = 0; i < n; i++)
-			append(line, ", ", others[i]->name);
+			append(line, ", ", known_name(others[i]));
 		if (k == NULL)
 			out_text(o, "device", "unknown: give --id");
 		else if (given)
-			out_text(o, "device", "%s (virtio id %u), as given", k->name, k->id);
+			out_text(o, "device", "%s (virtio id %u), as given", known_name(k), k->id);
 		else
-			out_text(o, "device", "%s (virtio id %u), a guess%s%s%s", k->name, k->id,
-				 n > 0 ? ", could be " : "", line, n > 0 ? " as well" : "");
+			out_text(o, "device", "%s (virtio id %u), a guess%s%s%s", known_name(k),
+				 k->id, n > 0 ? ", could be " : "", line, n > 0 ? " as well" : "");
 		return;
 	}
 	out_open(o, "device");
 	if (k != NULL) {
-		out_text(o, "name", "%s", k->name);
+		out_text(o, "name", "%s", known_name(k));
 		out_number(o, "virtio_id", k->id);
 	}
 	out_bool(o, "guessed", !given);
 	out_open_list(o, "could_be");
 	for (i = 0; i < n; i++)
-		out_text(o, NULL, "%s", others[i]->name);
+		out_text(o, NULL, "%s", known_name(others[i]));
 	out_close(o);
 	out_close(o);
 }
@@ -330,7 +330,7 @@ static void print_shmem(struct out *o, const struct facts *f)
 
 static void print_queues(struct out *o, const struct facts *f, const struct known *k)
 {
-	const char *use = k != NULL ? k->queues : "";
+	const char *use = k != NULL ? known_text(k, KNOWN_QUEUES) : "";
 
 	if (out_for_people(o)) {
 		if (f->queues == 0)

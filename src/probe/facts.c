@@ -61,7 +61,7 @@ static int learn_config(struct fe **fe, const char *path, unsigned timeout_ms,
 	if (ret == 0 && hint != NULL && known_config_size(hint) > 0)
 		ret = try_config(fe, path, timeout_ms, known_config_size(hint), f, err);
 	while (ret == 0) {
-		for (size = 0, k = known_devices; k->name != NULL; k++) {
+		for (size = 0, k = known_devices; k < known_devices + known_count; k++) {
 			if (known_config_size(k) < below && known_config_size(k) > size)
 				size = known_config_size(k);
 		}
@@ -171,7 +171,7 @@ static int config_score(const struct facts *f, const struct known *k)
 {
 	unsigned i, size = known_config_size(k);
 	struct known_field field = { .off = 0 };
-	const char *pos = k->config;
+	const char *pos = known_text(k, KNOWN_CONFIG);
 	int score = f->config_any ? 0 : f->config_read == size ? 50 : -1;
 
 	if (!(f->protocol & BIT(VU_PF_CONFIG)))
@@ -227,7 +227,7 @@ unsigned facts_guess(const struct facts *f, const struct known **ret_fits, unsig
 	int score;
 
 	bug_if(max > ARRAY_SIZE(scores));
-	for (k = known_devices; k->name != NULL; k++) {
+	for (k = known_devices; k < known_devices + known_count; k++) {
 		score = score_of(f, k);
 		if (score < 0)
 			continue;

@@ -8,22 +8,32 @@
 #include <stdint.h>
 
 struct known {
-	const char *name;
 	uint16_t id;
 	uint8_t q_min, q_max;           /* queues; q_max 0: any number */
 	bool lacks_config;              /* may come without CONFIG, then QEMU knows it better */
-	uint64_t must;                  /* features that it always offers */
 	uint32_t likes;                 /* protocol features that speak for it */
-	const char *queues;             /* what they are for */
-	const char *features;           /* names of bits from 0 up; a number sets the next bit */
+	uint64_t must;                  /* features that it always offers */
+};
+
+extern const struct known known_devices[];      /* common ones first */
+extern const unsigned known_count;
+
+enum known_text {
+	KNOWN_NAME,
+	KNOWN_QUEUES,                   /* what they are for */
+	KNOWN_FEATURES,                 /* names of bits from 0 up; a number sets the next bit */
 	/*
 	 * Fields from offset 0 up, NAME:KIND SIZE[:LEAST[:MOST]]; kinds are u decimal,
 	 * x hexadecimal, m bytes, t text, p padding (zero). "" is no config space.
 	 */
-	const char *config;
+	KNOWN_CONFIG,
+	KNOWN_TEXTS
 };
-
-extern const struct known known_devices[];      /* ended by a NULL name, common ones first */
+const char *known_text(const struct known *k, enum known_text which);
+static inline const char *known_name(const struct known *k)
+{
+	return known_text(k, KNOWN_NAME);
+}
 
 /* By name or number; NULL: unknown. */
 const struct known *known_find(const char *text);
@@ -33,7 +43,7 @@ bool known_feature(const struct known *k, unsigned bit, char buf[KNOWN_NAME_SIZE
 /* Features that belong to devices, not to rings and transport (virtio 1.4, 6). */
 uint64_t known_device_bits(void);
 
-/* One field of a config space; start with pos = k->config and off = 0. */
+/* One field of a config space; start with pos = its KNOWN_CONFIG and off = 0. */
 struct known_field {
 	char name[KNOWN_NAME_SIZE];
 	char kind;

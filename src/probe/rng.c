@@ -2,6 +2,7 @@
 /* Driver half of the entropy device (virtio 1.4, 5.4): every buffer comes back filled. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -62,10 +63,12 @@ static int write_all(int fd, const uint8_t *buf, size_t n, const char *name, str
 static int collect(struct vdev *v, uint64_t size, int fd, const char *name, struct tally *t,
 		   struct error *err)
 {
-	static uint8_t buf[PIECE];
+	FREE_PTR uint8_t *buf = malloc(PIECE);
 	uint64_t left = size;
 	int ret;
 
+	if (buf == NULL)
+		return error_set(err, -ENOMEM, "out of memory");
 	while (left > 0) {
 		ret = vdev_request(v, 0, NULL, 0, buf, left < PIECE ? left : PIECE, err);
 		if (ret == 0)

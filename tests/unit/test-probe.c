@@ -51,7 +51,7 @@ static const char *best(void)
 	const struct known *fits[8];
 	unsigned n = facts_guess(&facts, fits, 8);
 
-	return n > 0 ? fits[0]->name : "none";
+	return n > 0 ? known_name(fits[0]) : "none";
 }
 
 static unsigned next_size(unsigned below)
@@ -59,7 +59,7 @@ static unsigned next_size(unsigned below)
 	const struct known *k;
 	unsigned size = 0;
 
-	for (k = known_devices; k->name != NULL; k++) {
+	for (k = known_devices; k < known_devices + known_count; k++) {
 		if (known_config_size(k) < below && known_config_size(k) > size)
 			size = known_config_size(k);
 	}
@@ -98,14 +98,14 @@ START_TEST(rows_are_sound)
 	char name[KNOWN_NAME_SIZE];
 	unsigned bit;
 
-	for (k = known_devices; k->name != NULL; k++) {
-		for (other = k + 1; other->name != NULL; other++)
-			must(other->id != k->id && strcmp(other->name, k->name) != 0);
+	for (k = known_devices; k < known_devices + known_count; k++) {
+		for (other = k + 1; other < known_devices + known_count; other++)
+			must(other->id != k->id && strcmp(known_name(other), known_name(k)) != 0);
 		must(k->q_max == 0 || k->q_min <= k->q_max);
 		for (bit = 0; bit < 64; bit++)
 			must(!known_feature(k, bit, name) || strlen(name) > 1);
 		f = (struct known_field){ .off = 0 };
-		for (pos = k->config; known_next_field(&pos, &f);) {
+		for (pos = known_text(k, KNOWN_CONFIG); known_next_field(&pos, &f);) {
 			must(strchr("uxmtp", f.kind) != NULL && f.size > 0);
 			must(strchr("ux", f.kind) == NULL || f.size <= 8);
 			must(f.most == 0 || f.least <= f.most);
@@ -132,9 +132,27 @@ START_TEST(names_of_features)
 	ck_assert(known_feature(known_find("net"), 63, name));
 	ck_assert_str_eq(name, "SPEED_DUPLEX");
 	ck_assert(!known_feature(known_find("net"), 4, name));
-	ck_assert_str_eq(known_find("41")->name, "gpio");
+	ck_assert_str_eq(known_name(known_find("41")), "gpio");
 	ck_assert_ptr_null(known_find("999"));
 	ck_assert_ptr_null(known_find("gp"));
+}
+END_TEST
+
+START_TEST(names_of_messages)
+{
+	ck_assert_str_eq(fe_request_name(0), "unknown request");
+	ck_assert_str_eq(fe_request_name(VU_GET_FEATURES), "GET_FEATURES");
+	ck_assert_str_eq(fe_request_name(VU_GET_CONFIG), "GET_CONFIG");
+	ck_assert_str_eq(fe_request_name(VU_REQUEST_MAX - 1), "GET_VRING_BASE_SKIP_DRAIN");
+	ck_assert_str_eq(fe_request_name(VU_REQUEST_MAX), "unknown request");
+	ck_assert_str_eq(fe_request_name(UINT32_MAX), "unknown request");
+	ck_assert_str_eq(fe_backend_request_name(VU_BACKEND_SHMEM_UNMAP), "SHMEM_UNMAP");
+	ck_assert_str_eq(fe_backend_request_name(VU_BACKEND_SHMEM_UNMAP + 1), "unknown request");
+	ck_assert_str_eq(fe_protocol_feature_name(VU_PF_MQ), "MQ");
+	ck_assert_str_eq(fe_protocol_feature_name(VU_PF_STATUS), "STATUS");
+	ck_assert_str_eq(fe_protocol_feature_name(VU_PF_GET_VRING_BASE_SKIP_DRAIN),
+			 "GET_VRING_BASE_SKIP_DRAIN");
+	ck_assert_ptr_null(fe_protocol_feature_name(VU_PF_GET_VRING_BASE_SKIP_DRAIN + 1));
 }
 END_TEST
 
@@ -422,6 +440,7 @@ int main(void)
 	tcase_add_test(tables, sizes_of_config);
 	tcase_add_test(tables, rows_are_sound);
 	tcase_add_test(tables, names_of_features);
+	tcase_add_test(tables, names_of_messages);
 	tcase_add_test(tables, text_of_the_back_end_is_escaped);
 	tcase_add_test(tables, everything_at_once_has_an_end);
 	tcase_add_test(tables, json_of_lists);
