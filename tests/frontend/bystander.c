@@ -65,7 +65,7 @@ static int serve_once(uint64_t count, struct error *err)
 {
 	const struct fe_seg segs[] = { { buffer, TEXT }, { buffer + TEXT, TEXT } };
 	uint8_t *text = fe_mem_at(mem, buffer, 2 * TEXT);
-	struct fe_used used;
+	struct fe_used used = { 0 };
 	int ret;
 
 	memset(text, (int)count, TEXT);

@@ -311,7 +311,8 @@ static int socket_end(int type, bool listening)
 
 	if (listening) {
 		pair[0] = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-		bind(pair[0], &(struct sockaddr){ .sa_family = AF_UNIX }, sizeof(sa_family_t));
+		ck_assert_int_eq(bind(pair[0], &(struct sockaddr){ .sa_family = AF_UNIX },
+				      sizeof(sa_family_t)), 0);
 		ck_assert_int_eq(listen(pair[0], 1), 0);
 		return pair[0];
 	}

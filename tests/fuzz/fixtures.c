@@ -27,7 +27,7 @@ static int parse_custom(const char *text, void *target, struct error *err)
 {
 	if (text[0] == 'x')
 		return error_set(err, -ENODEV, "no %s here", text);
-	*(int *)target = text[0];
+	*(int *)target = (unsigned char)text[0];
 	return 0;
 }
 

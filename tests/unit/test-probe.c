@@ -338,12 +338,13 @@ static char *printed;
 
 static void print(const struct known *k, bool json)
 {
-	size_t size;
-	FILE *f = open_memstream(&printed, &size);
 	struct out o;
+	size_t size;
+	FILE *f;
 
 	free(printed);
 	printed = NULL;
+	f = open_memstream(&printed, &size);    /* musl sets printed here */
 	ck_assert_ptr_nonnull(f);
 	out_begin(&o, f, json);
 	facts_print(&o, "/x", &facts, k, k != NULL, NULL, 0);
