@@ -18,6 +18,8 @@ HEADING = re.compile(r'(?m)^#+ +(.+?) *#*$')
 PAGES = ('README', 'CONTRIBUTING', 'CHANGELOG', 'LICENSE')
 # Comes with the first figures.
 PENDING = ('docs/performance.md',)
+# Sources that meson puts beside the wraps.
+FETCHED = re.compile(r'subprojects/(packagecache|[a-z]+-[0-9][^/]*)/')
 # Made by a build, or examples of what a reader creates.
 EXAMPLES = re.compile(r'(NAME|DEVICE|\bfoo\b|<|\.\.\.)')
 
@@ -72,8 +74,8 @@ def check(root):
                 names += [n for n in PAGE.findall(line)
                           if n.islower() or n.startswith('meson') or n.startswith(PAGES)]
             for name in names:
-                if name.endswith('.rst') or name in PENDING:
-                    continue    # a page of QEMU
+                if name.endswith('.rst') or name in PENDING or FETCHED.match(name):
+                    continue    # a page of QEMU, or not in the repository
                 if not EXAMPLES.search(line[line.find(name):][:len(name) + 4]) \
                         and not exists(root, name):
                     yield path, number, f'{name} does not exist'
@@ -91,6 +93,8 @@ SAMPLES = [
     ('gone page', {'README.md': '`CHANGELOG.md`\n'}, 'CHANGELOG.md'),
     ('gone command', {'README.md': '`./run-tests --quick`\n'}, 'run-tests'),
     ('gone folder', {'README.md': 'tests/none/\n'}, 'tests/none/'),
+    ('fetched', {'README.md': 'subprojects/packagecache/, subprojects/x-1.2/\n'}, None),
+    ('gone wrap', {'README.md': 'subprojects/x.wrap\n'}, 'subprojects/x.wrap'),
     ('gone link', {'docs/a.md': '[x](b.md)\n'}, 'link to b.md'),
     ('gone heading', {'docs/a.md': '# One\n[x](#two)\n'}, 'no such heading'),
     ('gone in a comment', {'src/a.c': '/* docs/a.md draws it */\n'}, 'docs/a.md'),
