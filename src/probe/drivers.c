@@ -8,6 +8,7 @@ static const struct driver *const drivers[] = {
 	&driver_block,
 	&driver_rng,
 	&driver_template,
+	&driver_vsock,
 };
 
 const struct driver *driver_at(unsigned i)

@@ -2,7 +2,7 @@
 /* The tools of this build and the options that all of them have. */
 #include "tools.h"
 
-const struct tool *const tools[] = { &probe_tool, NULL };
+const struct tool *const tools[] = { &bench_tool, &probe_tool, NULL };
 
 const struct option tool_rows[] = {
 	{ "timeout", "SECONDS", "Give up when the back end does not answer for so long.", "5",

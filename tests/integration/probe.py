@@ -282,7 +282,72 @@ def hostile_text(folder):
         json.loads(run('probe', path, '--json').stdout)
 
 
-def peer(name, folder, make, texts):
+def bench(path, *args):
+    done = run('bench', path, '--seconds', '1', '--json', *args)
+    return json.loads(expect(done, 0).stdout)
+
+
+def rng_is_measured(folder):
+    with served(folder, 'rng') as path:
+        for args in [], ['-d', '32'], ['--packed'], ['--indirect', '--segments', '4'], \
+                ['--no-event-idx', '--packed', '-d', '7'], ['--spin'], ['--queue-size', '256']:
+            found = bench(path, *args)
+            load, result = found['load'], found['result']
+            assert load['device'] == 'rng' and result['requests'] > 100, found
+            assert load['ring'] == ('packed' if '--packed' in args else 'split')
+            assert load['event_idx'] == ('--no-event-idx' not in args)
+            assert sum(b['count'] for b in result['histogram']) == result['requests']
+            times = [result['latency_us'][k] for k in ('p50', 'p90', 'p99', 'p99.9', 'max')]
+            assert times == sorted(times) and times[0] > 0, times
+            assert 'wrong_answers' not in result and result['cpu_seconds'] >= 0
+        found = bench(path, '--rate', '500')
+        assert 400 < found['result']['requests'] < 600, found
+        found = bench(path, '--requests', '50')
+        assert 50 <= found['result']['requests'] <= 60, found
+        expect(run('bench', path, '--seconds', '1'), 0, 'p99.9:', '###', '%')
+
+
+def two_are_compared(folder):
+    other = os.path.join(folder, 'other')
+    os.mkdir(other)
+    with served(folder, 'rng') as first, served(other, 'rng') as second:
+        found = bench(first, '--vs', second, '-d', '4')
+        ratio = found['second_to_first']
+        assert 0.05 < ratio['requests_per_second'] < 20, ratio
+        assert found['first']['process'] != found['second']['process']
+        expect(run('bench', first, '--vs', os.path.join(folder, 'no')), 1, 'no such socket')
+
+
+def bad_loads(folder):
+    with served(folder, 'rng') as path:
+        expect(run('bench', path, '--device', 'toaster'), 2, 'no load is known')
+        expect(run('bench', path, '--device', 'block'), 1, 'CONFIG was not negotiated')
+        expect(run('bench', path, '-d', '4096', '--queue-size', '16'), 2, 'do not fit')
+        expect(run('bench', path, '--queues', '9'), 1, 'has 1 queues, not 9')
+        expect(run('bench', path, '--in', '1', '--queue-size', '24'), 1, '24 entries')
+    expect(run('bench', path), 1, 'no such socket')
+    expect(run('bench'), 2, 'SOCKET')
+
+
+def dies_under_load(folder):
+    with served(folder, 'rng') as path:
+        load = subprocess.Popen([EXE, 'bench', path, '--seconds', '60'], stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+        assert select.select([load.stdout], [], [], 1) == ([], [], []), load.communicate()
+    out, why = load.communicate(timeout=60)
+    assert load.returncode == 1 and 'hung up' in why and out == '', (load.returncode, why)
+
+
+def never_answers(folder):
+    """Negotiates in order, and leaves every request in the ring."""
+    with Liar(folder, honest) as path:
+        expect(run('bench', path, '--timeout', '1'), 1, 'not answered within 1000 ms')
+        expect(run('bench', path, '--timeout', '1', '--rate', '10'), 1, 'not answered within')
+        expect(run('bench', path, '--timeout', '1', '--spin'), 1, 'not answered within')
+        expect(run('probe', 'rng', path, 'read', '1', '--timeout', '1'), 1, 'within 1000 ms')
+
+
+def peer(name, folder, make, texts, load=None):
     script = os.path.join(HERE, '..', 'setup', name[0])
     cached = os.path.join(os.environ.get('XDG_CACHE_HOME', os.path.expanduser('~/.cache')),
                           'vhost-device', name[1], 'complete')
@@ -293,13 +358,16 @@ def peer(name, folder, make, texts):
     args, path = make(folder)
     with Served(folder, 'peer', command + args, path) as sock:
         expect(run('probe', sock), 0, *texts)
+        if load is not None:
+            found = bench(sock, '--device', load, '-d', '8')
+            assert found['result']['requests'] > 100, found
     return None
 
 
 def upstream_vsock(folder):
     return peer(('upstream-vsock', 'upstream-vsock'), folder, lambda f: (
         ['--vm', f'guest-cid=42,socket={f}/s,uds-path={f}/u'], 's'),
-        ['vsock (virtio id 19), a guess', '42'])
+        ['vsock (virtio id 19), a guess', '42'], 'vsock')
 
 
 def virtiofsd(folder):
@@ -316,11 +384,12 @@ def storage_daemon(folder):
                  '--export', 'type=vhost-user-blk,id=e,node-name=d,addr.type=unix,'
                  f'addr.path={folder}/s'], 's')
     return peer(('peer', 'peer-qemu-storage-daemon', 'qemu-storage-daemon'), folder, make,
-                ['block (virtio id 2), a guess', '2048'])
+                ['block (virtio id 2), a guess', '2048'], 'block')
 
 
 CASES = [rng_is_described, rng_is_read, template_answers, nobody, bad_words, wait_for_it, stalls,
-         drips, closes, lies, hostile_text, upstream_vsock, virtiofsd, storage_daemon]
+         drips, closes, lies, hostile_text, rng_is_measured, two_are_compared, bad_loads,
+         dies_under_load, never_answers, upstream_vsock, virtiofsd, storage_daemon]
 
 
 def main():

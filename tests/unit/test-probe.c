@@ -10,6 +10,7 @@
 #include "canned.h"
 #include "probe/describe.h"
 #include "probe/driver.h"
+#include "probe/hist.h"
 #include "vhost-device/fd.h"
 #include "wire/virtio-ring.h"
 
@@ -410,6 +411,41 @@ START_TEST(json_of_lists)
 }
 END_TEST
 
+START_TEST(histogram)
+{
+	static struct hist h;
+	uint64_t v, last = 0, sum = 0;
+
+	ck_assert_uint_eq(hist_at(&h, 500), 0);
+	for (v = 1; v <= 100000; v++)
+		hist_add(&h, v);
+	for (v = 1; v <= 1000; v++) {
+		must(hist_at(&h, (unsigned)v) >= last);
+		last = hist_at(&h, (unsigned)v);
+		must(last >= v * 100 && last <= v * 100 + v * 100 / 31);
+	}
+	ck_assert_uint_eq(hist_at(&h, 1000), 100000);
+	for (v = 0; v < 40; v++)
+		sum += hist_between(&h, v == 0 ? 0 : 1ULL << v, 2ULL << v);
+	ck_assert_uint_eq(sum, 100000);
+	hist_add(&h, UINT64_MAX);
+	hist_add(&h, 0);
+	ck_assert_uint_eq(hist_at(&h, 1000), UINT64_MAX);
+	ck_assert_uint_eq(hist_between(&h, 0, 1), 1);
+}
+END_TEST
+
+START_TEST(one_value)
+{
+	static struct hist h;
+
+	hist_add(&h, 1234567);
+	ck_assert_uint_eq(hist_at(&h, 1), 1234567);
+	ck_assert_uint_eq(hist_at(&h, 500), 1234567);
+	ck_assert_uint_eq(hist_at(&h, 1000), 1234567);
+}
+END_TEST
+
 START_TEST(drivers_are_known_devices)
 {
 	const struct driver *d;
@@ -445,6 +481,8 @@ int main(void)
 	tcase_add_test(tables, text_of_the_back_end_is_escaped);
 	tcase_add_test(tables, everything_at_once_has_an_end);
 	tcase_add_test(tables, json_of_lists);
+	tcase_add_test(tables, histogram);
+	tcase_add_test(tables, one_value);
 	tcase_add_test(tables, drivers_are_known_devices);
 	suite_add_tcase(s, tables);
 	tcase_add_checked_fixture(session, set_up_pair, tear_down_pair);

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* `bench`: load on any vhost-user back end, or on two of them by turns. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "describe.h"
+#include "load.h"
+#include "tools.h"
+
+enum { ROUNDS = 10, BAR = 40, LATENCIES = 5 };
+
+struct bench_conf {
+	struct tool_conf tool;
+	char *socket, *vs, *device;
+	uint32_t out, in, depth, queues, queue_size, segments, seconds;
+	uint64_t rate, requests;
+	bool packed, indirect, no_event_idx, spin;
+};
+
+/* Any device: bytes there, bytes back. */
+static const struct load generic_load = { .out = 0 };
+static const struct driver generic = { "generic", .queues = 1, .load = &generic_load };
+
+/* -- What is to be done ---------------------------------------------------------- */
+
+static int guess_driver(const struct bench_conf *c, const struct driver **ret_driver,
+			struct error *err)
+{
+	const struct known *fit;
+	struct facts facts;
+	struct fe *fe;
+	int ret = vdev_dial(c->socket, c->tool.timeout * 1000, c->tool.wait, &fe, err);
+
+	if (ret < 0)
+		return ret;
+	ret = facts_learn(&fe, c->socket, c->tool.timeout * 1000, NULL, &facts, err);
+	fe_free(fe);
+	if (ret < 0)
+		return error_prefix(err, "%s: ", c->socket);
+	if (facts_guess(&facts, &fit, 1) > 0) {
+		*ret_driver = driver_find(known_name(fit));
+		if (*ret_driver != NULL && (*ret_driver)->load != NULL)
+			return 0;
+	}
+	return error_set(err, -EINVAL, "%s: no load is known for what seems to be there: give "
+			 "--device, or --out and --in", c->socket);
+}
+
+static int choose_driver(const struct bench_conf *c, const struct driver **ret_driver,
+			 struct error *err)
+{
+	if (c->device == NULL && (c->out != 0 || c->in != 0)) {
+		*ret_driver = &generic;
+		return 0;
+	}
+	if (c->device == NULL)
+		return guess_driver(c, ret_driver, err);
+	*ret_driver = driver_find(c->device);
+	if (*ret_driver == NULL || (*ret_driver)->load == NULL)
+		return error_set(err, -EINVAL, "--device %.60s: no load is known for it: give "
+				 "--out and --in", c->device);
+	return 0;
+}
+
+static struct load_setup make_setup(const struct bench_conf *c, const struct driver *d,
+				    const char *path)
+{
+	return (struct load_setup){
+		.vdev = { .path = path, .timeout_ms = c->tool.timeout * 1000,
+			.wait = c->tool.wait, .queue_size = c->queue_size,
+			.features = d->features, .packed = c->packed,
+			.no_event_idx = c->no_event_idx },
+		.driver = d,
+		.out = c->out != 0 ? c->out : d->load->out,
+		.in = c->in != 0 ? c->in : d->load->in,
+		.depth = c->depth, .queues = c->queues, .segments = c->segments,
+		.indirect = c->indirect, .spin = c->spin, .rate = c->rate,
+	};
+}
+
+/* -- Doing it ----------------------------------------------------------------------- */
+
+static void progress(const struct bench_conf *c, struct target *const *t, unsigned done)
+{
+	double seconds = (double)t[0]->ns / 1e9;
+
+	if (c->seconds < 2 || !isatty(STDERR_FILENO))
+		return;
+	fprintf(stderr, "\r\033[K");
+	if (done < ROUNDS)
+		fprintf(stderr, "%u of %u s, %.0f requests a second", c->seconds * done / ROUNDS,
+			c->seconds, seconds > 0 ? (double)t[0]->requests / seconds : 0);
+	fflush(stderr);
+}
+
+/* Rounds by turns, so that what else happens on the host hits both. */
+static int run_rounds(const struct bench_conf *c, struct target **t, unsigned n,
+		      struct error *err)
+{
+	uint64_t slice = (uint64_t)c->seconds * 1000000000 / ROUNDS;
+	uint64_t requests = c->requests != 0 ? (c->requests + ROUNDS - 1) / ROUNDS : 0;
+	unsigned i, k;
+	int ret = 0;
+
+	for (i = 0; ret == 0 && i < n; i++) {
+		ret = target_run(t[i], slice / 2, requests, err);
+		target_reset(t[i]);
+	}
+	for (k = 0; ret == 0 && k < ROUNDS; k++) {
+		for (i = 0; ret == 0 && i < n; i++)
+			ret = target_run(t[i], slice, requests, err);
+		progress(c, t, k + 1);
+	}
+	return ret;
+}
+
+/* -- Saying it ------------------------------------------------------------------------ */
+
+static double per_second(const struct target *t, uint64_t n)
+{
+	return t->ns > 0 ? (double)n * 1e9 / (double)t->ns : 0;
+}
+
+static double cpu_seconds(const struct target *t)
+{
+	return (double)t->cpu_ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double cpu_us(const struct target *t)
+{
+	return t->requests > 0 ? cpu_seconds(t) * 1e6 / (double)t->requests : 0;
+}
+
+static const struct {
+	const char *key;
+	unsigned permille;
+} latencies[LATENCIES] = {
+	{ "p50", 500 }, { "p90", 900 }, { "p99", 990 }, { "p99.9", 999 }, { "max", 1000 },
+};
+
+static void print_setup(struct out *o, const struct target *t)
+{
+	const struct load_setup *s = &t->setup;
+
+	out_open(o, "load");
+	out_text(o, "device", "%s", s->driver->name);
+	out_number(o, "readable_bytes", s->out + s->driver->load->head);
+	out_number(o, "writable_bytes", s->in + s->driver->load->tail);
+	out_number(o, "depth", s->depth);
+	out_number(o, "queues", s->queues);
+	out_number(o, "queue_size", s->vdev.queue_size);
+	out_text(o, "ring", "%s", s->vdev.packed ? "packed" : "split");
+	out_bool(o, "indirect", s->indirect);
+	out_bool(o, "event_idx", (t->v->features & BIT(VIRTIO_F_EVENT_IDX)) != 0);
+	if (s->rate != 0)
+		out_number(o, "rate", s->rate);
+	out_close(o);
+}
+
+/* Bars over half powers of two, from the fastest to the slowest. */
+static void print_bars(struct out *o, const struct hist *h)
+{
+	static const uint64_t steps[] = { 32, 45 };     /* 1 and the root of 2, times 32 */
+	uint64_t from, to, n, most = 1;
+	char bar[BAR + 1];
+	unsigned i, pass;
+
+	for (pass = 0; pass < 2; pass++) {
+		for (i = 0; i < 2 * 40; i++) {
+			from = (steps[i % 2] << i / 2) * 2;
+			to = (steps[(i + 1) % 2] << (i + 1) / 2) * 2;
+			n = hist_between(h, i == 0 ? 0 : from, to);
+			most = n > most ? n : most;
+			if (pass == 0 || n == 0)
+				continue;
+			memset(bar, '#', BAR);
+			bar[(n * BAR + most - 1) / most] = '\0';
+			if (out_for_people(o)) {
+				fprintf(o->file, "  %9.1f us  %-*s %5.1f %%\n", (double)from / 1e3,
+					BAR, bar, 100.0 * (double)n / (double)h->n);
+				continue;
+			}
+			out_open(o, NULL);
+			out_number(o, "from_ns", i == 0 ? 0 : from);
+			out_number(o, "to_ns", to);
+			out_number(o, "count", n);
+			out_close(o);
+		}
+	}
+}
+
+static void print_latency(struct out *o, const struct target *t)
+{
+	unsigned i;
+
+	out_open(o, "latency_us");
+	for (i = 0; i < LATENCIES; i++)
+		out_real(o, latencies[i].key,
+			 (double)hist_at(&t->hist, latencies[i].permille) / 1e3, 1, "");
+	out_real(o, "mean", t->hist.n > 0 ? (double)t->hist.sum / (double)t->hist.n / 1e3 : 0, 1,
+		 "");
+	out_close(o);
+	out_open_list(o, "histogram");
+	print_bars(o, &t->hist);
+	out_close(o);
+}
+
+static void print_target(struct out *o, const char *key, const struct target *t)
+{
+	out_open(o, key);
+	out_text(o, "socket", "%s", t->setup.vdev.path);
+	out_number(o, "requests", t->requests);
+	out_real(o, "seconds", (double)t->ns / 1e9, 3, "");
+	out_real(o, "requests_per_second", per_second(t, t->requests), 0, "");
+	out_real(o, "bytes_per_second", per_second(t, t->bytes), 0, "");
+	if (t->cpu_known) {
+		out_number(o, "process", (uint64_t)t->pid);
+		out_real(o, "cpu_seconds", cpu_seconds(t), 2, "");
+		out_real(o, "cpu_us_per_request", cpu_us(t), 2, "");
+	}
+	if (t->bad > 0)
+		out_number(o, "wrong_answers", t->bad);
+	print_latency(o, t);
+	out_close(o);
+}
+
+static void print_ratio(struct out *o, const char *key, double first, double second)
+{
+	if (first > 0)
+		out_real(o, key, second / first, 3, "");
+}
+
+static void print_ratios(struct out *o, const struct target *a, const struct target *b)
+{
+	unsigned i;
+
+	out_open(o, "second_to_first");
+	print_ratio(o, "requests_per_second", per_second(a, a->requests),
+		    per_second(b, b->requests));
+	for (i = 0; i < LATENCIES; i++)
+		print_ratio(o, latencies[i].key, (double)hist_at(&a->hist, latencies[i].permille),
+			    (double)hist_at(&b->hist, latencies[i].permille));
+	if (a->cpu_known && b->cpu_known)
+		print_ratio(o, "cpu_us_per_request", cpu_us(a), cpu_us(b));
+	out_close(o);
+}
+
+/* -- The whole ---------------------------------------------------------------------------- */
+
+static int measure(const struct bench_conf *c, struct target **t, struct error *err)
+{
+	const char *paths[2] = { c->socket, c->vs };
+	const struct driver *driver;
+	struct load_setup setup;
+	unsigned i, n = c->vs != NULL ? 2 : 1;
+	struct out o;
+	int ret = choose_driver(c, &driver, err);
+
+	for (i = 0; ret == 0 && i < n; i++) {
+		setup = make_setup(c, driver, paths[i]);
+		ret = target_open(&setup, &t[i], err);
+	}
+	if (ret == 0)
+		ret = run_rounds(c, t, n, err);
+	if (ret < 0)
+		return ret;
+	out_begin(&o, stdout, c->tool.json);
+	print_setup(&o, t[0]);
+	print_target(&o, n > 1 ? "first" : "result", t[0]);
+	if (n > 1) {
+		print_target(&o, "second", t[1]);
+		print_ratios(&o, t[0], t[1]);
+	}
+	out_end(&o);
+	if (t[0]->bad > 0 || (n > 1 && t[1]->bad > 0))
+		return error_set(err, -EIO, "some answers were wrong");
+	return 0;
+}
+
+static int run(const void *conf, struct error *err)
+{
+	struct target *t[2] = { NULL, NULL };
+	int ret = measure(conf, t, err);
+
+	target_free(t[0]);
+	target_free(t[1]);
+	return ret;
+}
+
+static const struct option rows[] = {
+	{ "socket", "SOCKET", "Socket of the back end.", NULL, OPT_PATH,
+	  OPT_POSITIONAL | OPT_REQUIRED, OPT(struct bench_conf, socket) },
+	{ "vs", "SOCKET", "Socket of a second back end: both get the same load by turns, and the "
+	  "second is compared with the first.", NULL, OPT_PATH, OPT(struct bench_conf, vs) },
+	{ "device", "DEVICE", "Whose requests to make: block (reads), rng, template, vsock "
+	  "(packets to nowhere). Without it the device is guessed, or --out and --in decide.",
+	  NULL, OPT_STRING, OPT(struct bench_conf, device) },
+	{ "out", "BYTES", "Bytes of a request that the device reads.", NULL, OPT_SIZE,
+	  .min = 1, .max = 16 << 20, OPT(struct bench_conf, out) },
+	{ "in", "BYTES", "Bytes of a request that the device may write.", NULL, OPT_SIZE,
+	  .min = 1, .max = 16 << 20, OPT(struct bench_conf, in) },
+	{ "depth", "N", "Requests in flight in each queue.", "1", OPT_UINT, .brief = 'd',
+	  .min = 1, .max = 4096, OPT(struct bench_conf, depth) },
+	{ "queues", "N", "Queues under load.", "1", OPT_UINT, .min = 1, .max = 64,
+	  OPT(struct bench_conf, queues) },
+	{ "queue-size", "N", "Entries of a ring. Without it as many as --depth needs.", NULL,
+	  OPT_UINT, .min = 1, .max = 32768, OPT(struct bench_conf, queue_size) },
+	{ "segments", "N", "Descriptors for each of the two parts of a request.", "1", OPT_UINT,
+	  .min = 1, .max = 64, OPT(struct bench_conf, segments) },
+	{ "rate", "N", "Requests a second. Without it each goes out when one came back.", NULL,
+	  OPT_UINT, .min = 1, .max = 100000000, OPT(struct bench_conf, rate) },
+	{ "seconds", "N", "How long to load each back end.", "3", OPT_UINT, .min = 1,
+	  .max = 86400, OPT(struct bench_conf, seconds) },
+	{ "requests", "N", "End after about so many requests.", NULL, OPT_UINT, .min = 1,
+	  .max = UINT32_MAX, OPT(struct bench_conf, requests) },
+	{ "packed", NULL, "Use packed rings.", NULL, OPT_FLAG, OPT(struct bench_conf, packed) },
+	{ "indirect", NULL, "Put the descriptors of a request into an indirect table.", NULL,
+	  OPT_FLAG, OPT(struct bench_conf, indirect) },
+	{ "no-event-idx", NULL, "Do without the feature that saves notifications.", NULL, OPT_FLAG,
+	  OPT(struct bench_conf, no_event_idx) },
+	{ "spin", NULL, "Look at the rings all the time instead of sleeping until the device "
+	  "signals.", NULL, OPT_FLAG, OPT(struct bench_conf, spin) },
+	{ NULL }
+};
+
+const struct tool bench_tool = {
+	.doc = { .program = "vhost-device-bench", .word = "bench",
+		.summary = "Measure any vhost-user device from the driver's side",
+		.tables = { { rows, tool_rows, NULL } } },
+	.conf_size = sizeof(struct bench_conf),
+	.run = run,
+};
