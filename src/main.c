@@ -218,6 +218,21 @@ static int run_tool(const struct tool *tool, int argc, char **argv)
 	return EXIT_DONE;
 }
 
+/* Built in, and found on this machine? */
+static void print_libraries(const struct device *device)
+{
+	const struct dl_library *const *lib = device->libraries;
+	struct error err = ERROR_NONE;
+	const char *found;
+
+	for (; lib != NULL && *lib != NULL; lib++) {
+		found = (*lib)->soname == NULL ? "left out"
+			: dl_load(*lib, &err) == 0 ? "found" : err.text;
+		printf("library %s (%s, for %s): %s\n", (*lib)->name, device->name,
+		       (*lib)->purpose, found);
+	}
+}
+
 static int print_features(void)
 {
 	size_t i;
@@ -232,7 +247,9 @@ static int print_features(void)
 	fputs("\ntools:", stdout);
 	for (i = 0; tools[i] != NULL; i++)
 		printf(" %s", tools[i]->doc.word);
-	puts("\noptional libraries: none is used by these devices");
+	putchar('\n');
+	for (i = 0; registry_devices[i] != NULL; i++)
+		print_libraries(registry_devices[i]);
 	return EXIT_DONE;
 }
 

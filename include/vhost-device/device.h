@@ -14,6 +14,7 @@
 #define VHOST_DEVICE_DEVICE_H
 
 #include "vhost-device/chain.h"
+#include "vhost-device/dl.h"
 #include "vhost-device/error.h"
 #include "vhost-device/instance.h"
 #include "vhost-device/log.h"
@@ -52,6 +53,7 @@ struct device {
 	const struct option *options;   /* ended by an all-NULL row */
 	const char *const *counters;    /* NULL-ended names for instance_stat() */
 	const char *const *capabilities;        /* NULL-ended words of --print-capabilities */
+	const struct dl_library *const *libraries;      /* NULL-ended: opened only when needed */
 	const char *type;               /* of --print-capabilities, when not the name */
 
 	int (*check)(void *conf, struct error *err);    /* rules across options; < 0 with err set */
