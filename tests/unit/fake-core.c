@@ -13,17 +13,17 @@
 
 enum { TURNS = 6, DEADLINE_S = 10 };
 
-/* Both have no members: there is one of each. */
 struct queue {
-	char unused;
+	unsigned index;
 };
 
+/* Without members: there is one. */
 struct instance {
 	char unused;
 };
 
 struct fake fake;
-static struct queue queue;
+static struct queue queues[FAKE_QUEUES] = { { 0 }, { 1 }, { 2 }, { 3 } };
 static struct instance instance;
 
 static unsigned threads(void)
@@ -58,11 +58,15 @@ void fake_setup(const struct device *device, uint64_t now)
 int fake_open(const void *conf, unsigned count, struct error *err)
 {
 	const struct device *d = fake.device;
+	unsigned i;
 	int ret;
+
+	ck_assert_uint_le(d->n_queues, FAKE_QUEUES);
 
 	fake.conf = calloc(1, d->conf_size + 1);
 	fake.state = calloc(1, d->state_size + 1);
-	fake.queue_state = calloc(1, d->queues[0].state_size + 1u);
+	for (i = 0; i < d->n_queues; i++)
+		fake.queue_states[i] = calloc(1, d->queues[i].state_size + 1u);
 	fake.config = calloc(1, d->config_size + 1u);
 	if (conf != NULL)
 		memcpy(fake.conf, conf, d->conf_size);
@@ -75,18 +79,21 @@ int fake_open(const void *conf, unsigned count, struct error *err)
 
 struct call {
 	struct turn_end at;
+	struct queue *q;
 	void (*cb)(struct queue *q);
 };
 
 static void call_now(struct turn_end *t)
 {
-	container_of(t, struct call, at)->cb(&queue);
+	struct call *c = container_of(t, struct call, at);
+
+	c->cb(c->q);
 }
 
 /* Callbacks come on the loop. */
-static void call(void (*cb)(struct queue *q))
+static void call(unsigned index, void (*cb)(struct queue *q))
 {
-	struct call c = { .at = { .fn = call_now }, .cb = cb };
+	struct call c = { .at = { .fn = call_now }, .q = &queues[index], .cb = cb };
 
 	if (cb == NULL)
 		return;
@@ -96,16 +103,31 @@ static void call(void (*cb)(struct queue *q))
 
 void fake_start(void)
 {
+	unsigned i;
+
 	fake.running = true;
-	call(fake.device->start);
-	call(fake.device->queues[0].handle);
+	for (i = 0; i < fake.device->n_queues; i++) {
+		call(i, fake.device->start);
+		call(i, fake.device->queues[i].handle);
+	}
 }
 
 void fake_stop(void)
 {
-	call(fake.device->stop);
+	unsigned i;
+
+	for (i = 0; i < fake.device->n_queues; i++) {
+		call(i, fake.device->stop);
+		ck_assert_uint_eq(queue_held(&queues[i]), 0);
+	}
 	fake.running = false;
-	ck_assert_uint_eq(queue_held(&queue), 0);
+}
+
+void fake_reset(enum reset_why why)
+{
+	ck_assert(!fake.running);
+	if (fake.device->reset != NULL)
+		fake.device->reset(&instance, why);
 }
 
 void fake_close(void)
@@ -137,12 +159,18 @@ void fake_teardown(void)
 	}
 	free(fake.conf);
 	free(fake.state);
-	free(fake.queue_state);
+	for (i = 0; i < FAKE_QUEUES; i++)
+		free(fake.queue_states[i]);
 	free(fake.config);
 	loop_free(fake.loop);
 }
 
 struct chain *fake_push(const void *get, size_t get_size, size_t put_size)
+{
+	return fake_push_to(0, get, get_size, put_size);
+}
+
+struct chain *fake_push_to(unsigned index, const void *get, size_t get_size, size_t put_size)
 {
 	struct chain *c = &fake.chains[fake.pushed++];
 
@@ -152,10 +180,11 @@ struct chain *fake_push(const void *get, size_t get_size, size_t put_size)
 	if (get_size > 0)
 		memcpy(c->get, get, get_size);
 	memset(c->put, FAKE_POISON, put_size + 1);
+	c->queue = index;
 	c->get_size = get_size;
 	c->put_size = put_size;
 	if (fake.running)
-		call(fake.device->queues[0].handle);
+		call(index, fake.device->queues[index].handle);
 	return c;
 }
 
@@ -225,7 +254,7 @@ struct loop *instance_loop(const struct instance *in)
 
 struct queue *instance_queue(const struct instance *in, unsigned i)
 {
-	return i == 0 ? &queue : NULL;
+	return i < fake.device->n_queues ? &queues[i] : NULL;
 }
 
 uint64_t instance_features(const struct instance *in)
@@ -264,10 +293,16 @@ int host_open(struct instance *in, const char *path, int flags, struct error *er
 
 struct chain *queue_pop(struct queue *q)
 {
-	if (!fake.running || fake.popped == fake.pushed)
-		return NULL;
-	fake.chains[fake.popped].popped = true;
-	return &fake.chains[fake.popped++];
+	struct chain *c;
+
+	for (c = fake.chains; fake.running && c < fake.chains + fake.pushed; c++) {
+		if (c->queue == q->index && !c->popped) {
+			c->popped = true;
+			fake.popped++;
+			return c;
+		}
+	}
+	return NULL;
 }
 
 static bool chain_open(const struct chain *c)
@@ -279,28 +314,29 @@ struct chain *queue_next(struct queue *q, struct chain *after)
 {
 	struct chain *c = after == NULL ? fake.chains : after + 1;
 
-	while (c < fake.chains + fake.popped && !chain_open(c))
+	while (c < fake.chains + fake.pushed && !(c->queue == q->index && chain_open(c)))
 		c++;
-	return c < fake.chains + fake.popped ? c : NULL;
+	return c < fake.chains + fake.pushed ? c : NULL;
 }
 
 void queue_return_all(struct queue *q)
 {
 	unsigned i;
 
-	for (i = fake.popped; i-- > 0;) {
-		if (chain_open(&fake.chains[i]))
+	for (i = fake.pushed; i-- > 0;) {
+		if (fake.chains[i].queue == q->index && chain_open(&fake.chains[i]))
 			chain_return(&fake.chains[i]);
 	}
 }
 
 void queue_flush(struct queue *q)
 {
+	fake.flushes++;
 }
 
 unsigned queue_index(const struct queue *q)
 {
-	return 0;
+	return q->index;
 }
 
 unsigned queue_size(const struct queue *q)
@@ -312,8 +348,8 @@ unsigned queue_held(const struct queue *q)
 {
 	unsigned i, held = 0;
 
-	for (i = 0; i < fake.popped; i++)
-		held += chain_open(&fake.chains[i]);
+	for (i = 0; i < fake.pushed; i++)
+		held += fake.chains[i].queue == q->index && chain_open(&fake.chains[i]);
 	return held;
 }
 
@@ -324,7 +360,7 @@ bool queue_running(const struct queue *q)
 
 void *queue_state(const struct queue *q)
 {
-	return fake.queue_state;
+	return fake.queue_states[q->index];
 }
 
 struct loop *queue_loop(const struct queue *q)
@@ -428,7 +464,7 @@ bool chain_wrote(struct chain *c, size_t off, size_t n)
 
 struct queue *chain_queue(const struct chain *c)
 {
-	return &queue;
+	return &queues[c->queue];
 }
 
 static void chain_end(struct chain *c, enum fake_end end)
@@ -458,7 +494,13 @@ void chain_fail(struct chain *c, const char *why)
 
 bool chain_newest(const struct chain *c)
 {
-	return c == &fake.chains[fake.popped - 1];
+	const struct chain *later;
+
+	for (later = c + 1; later < fake.chains + fake.pushed; later++) {
+		if (later->queue == c->queue && later->popped)
+			return false;
+	}
+	return true;
 }
 
 /* An unseen one is there for the next pop; it counts as not ended. */

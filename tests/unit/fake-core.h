@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * A stand-in for the core, so that a device can be tested without rings and
- * sockets: one instance with one queue, chains of plain bytes, a loop with a
+ * sockets: one instance with its queues, chains of plain bytes, a loop with a
  * faked clock. Breaking a rule of the core (a chain that ends twice or never)
  * fails the test.
  */
@@ -11,12 +11,13 @@
 #include "core/loop-core.h"
 #include "vhost-device/device.h"
 
-enum { FAKE_CHAINS = 64, FAKE_COUNTERS = 16, FAKE_POISON = 0xa5 };
+enum { FAKE_CHAINS = 256, FAKE_COUNTERS = 16, FAKE_QUEUES = 4, FAKE_POISON = 0xa5 };
 
 enum fake_end { FAKE_OPEN, FAKE_DONE, FAKE_FAILED, FAKE_RETURNED };
 
 struct chain {
 	enum fake_end end;
+	unsigned queue;
 	bool popped, fault, unmapped;   /* unmapped: copies to it fail */
 	size_t get_size, get_at, put_size, put_at;
 	size_t used;                    /* length told to the driver */
@@ -27,10 +28,10 @@ struct chain {
 struct fake {
 	struct loop *loop;
 	const struct device *device;
-	void *conf, *state, *queue_state, *config;
+	void *conf, *state, *queue_states[FAKE_QUEUES], *config;
 	unsigned count;                 /* instances of the option set */
 	struct chain chains[FAKE_CHAINS];
-	unsigned pushed, popped, ended;
+	unsigned pushed, popped, ended, flushes;
 	uint64_t counters[FAKE_COUNTERS];
 	unsigned config_changes, warnings, threads;
 	bool running;
@@ -44,11 +45,14 @@ void fake_setup(const struct device *device, uint64_t now);
 int fake_open(const void *conf, unsigned count, struct error *err);
 void fake_start(void);
 void fake_stop(void);
+void fake_reset(enum reset_why why);
 void fake_close(void);
 void fake_teardown(void);
 
 /* A request of the driver, followed by a kick. */
 struct chain *fake_push(const void *get, size_t get_size, size_t put_size);
+/* The same on another queue than the first. */
+struct chain *fake_push_to(unsigned index, const void *get, size_t get_size, size_t put_size);
 /* Turns of the loop at this time. */
 void fake_at(uint64_t now);
 /* Turns of the loop in real time until this many chains have ended, within ten seconds. */
