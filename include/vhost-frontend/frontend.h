@@ -219,7 +219,7 @@ typedef uint64_t fe_backend_fn(void *ctx, struct fe_message *m);
 int fe_open_backend_channel(struct fe *fe, fe_backend_fn *fn, void *ctx, struct error *err);
 /* Our end, to be watched only; -1: none, or the back end closed it. */
 int fe_backend_fd(const struct fe *fe);
-/* Waits for and serves requests of the back end; how many, 0 after the time. */
+/* Waits for and serves requests of the back end; how many (some 64 a call), 0 after the time. */
 int fe_serve_backend(struct fe *fe, unsigned timeout_ms, struct error *err);
 /* Requests by number seen on the channel so far, and in-band calls by queue. */
 unsigned fe_backend_seen(const struct fe *fe, unsigned request);

@@ -13,6 +13,8 @@
 #include "fe-priv.h"
 #include "vhost-device/fd.h"
 
+enum { SERVED_AT_ONCE = 64 };
+
 void fe_close_backend_channel(struct fe *fe)
 {
 	fd_close(&fe->backend_fd);
@@ -157,7 +159,9 @@ int fe_serve_backend(struct fe *fe, unsigned timeout_ms, struct error *err)
 	struct pollfd p = { .fd = fe->backend_fd, .events = POLLIN };
 	int served = 0, ret;
 
-	while (fe->backend_fd >= 0 && poll(&p, 1, served ? 0 : (int)fe_left_ms(deadline)) > 0) {
+	/* A back end that asks without end may not keep the caller here. */
+	while (fe->backend_fd >= 0 && served < SERVED_AT_ONCE &&
+	       poll(&p, 1, served ? 0 : (int)fe_left_ms(deadline)) > 0) {
 		ret = serve(fe, fe_deadline(fe), err);
 		if (ret < 0)
 			return ret;

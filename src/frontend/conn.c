@@ -406,7 +406,9 @@ int fe_wait_closed(struct fe *fe, struct error *err)
 	do {
 		ret = read_some(fe, fe->fd, bytes, sizeof(bytes), &scrap, deadline, err);
 		fe_message_finish(&scrap);
-	} while (ret > 0 || ret == -EPROTO);
+	} while ((ret > 0 || ret == -EPROTO) && fe_left_ms(deadline) > 0);
+	if (ret > 0)
+		ret = error_set(err, -ETIMEDOUT, "the back end sends and does not hang up");
 	return ret == -ECONNRESET ? 0 : ret;
 }
 

@@ -362,6 +362,46 @@ START_TEST(bad_back_end_requests)
 }
 END_TEST
 
+/* Neither what it asks nor what it says may go on for ever. */
+START_TEST(back_end_that_never_ends)
+{
+	const struct vu_header ask = { VU_BACKEND_CONFIG_CHANGE, VU_VERSION, 0 };
+	CLOSE_FD int channel = -1;
+	unsigned i;
+	int ret;
+
+	open_channel(&channel);
+	for (i = 0; i < 100; i++)
+		ck_assert_int_eq(send(channel, &ask, sizeof(ask), 0), sizeof(ask));
+	ret = fe_serve_backend(fe, TIMEOUT_MS, &err);
+	ck_assert_int_gt(ret, 0);
+	ck_assert_int_lt(ret, 100);
+	ck_assert_int_eq(fe_serve_backend(fe, TIMEOUT_MS, &err), 100 - ret);
+}
+END_TEST
+
+static void *babble(void *arg)
+{
+	static const char bytes[4096];
+
+	while (send(peer, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0)
+		;
+	return NULL;
+}
+
+START_TEST(back_end_that_babbles)
+{
+	pthread_t t;
+
+	fe_set_timeout(fe, SHORT_MS);
+	ck_assert_int_eq(pthread_create(&t, NULL, babble, NULL), 0);
+	ck_assert_int_eq(fe_wait_closed(fe, &err), -ETIMEDOUT);
+	fe_free(fe);
+	fe = NULL;
+	pthread_join(t, NULL);
+}
+END_TEST
+
 START_TEST(back_end_may_close_its_channel)
 {
 	CLOSE_FD int channel = -1;
@@ -475,6 +515,8 @@ int main(void)
 	tcase_add_test(tc, back_end_is_served_while_we_wait);
 	tcase_add_test(tc, back_end_requests_are_judged);
 	tcase_add_loop_test(tc, bad_back_end_requests, 0, (int)ARRAY_SIZE(bad_upcalls));
+	tcase_add_test(tc, back_end_that_never_ends);
+	tcase_add_test(tc, back_end_that_babbles);
 	tcase_add_test(tc, back_end_may_close_its_channel);
 	tcase_add_test(tc, connecting);
 	tcase_add_test(tc, memory);
