@@ -10,21 +10,10 @@
  */
 #include <string.h>
 
+#include "core/mem-priv.h"
 #include "core/queue-priv.h"
 
 static const char too_short[] = "it is too short, or its memory has gone";
-
-/* The descriptor lies in memory throughout, though not in one region. */
-static bool crosses_regions(struct queue *q, uint64_t addr, uint64_t len, uint64_t got)
-{
-	while (got < len) {
-		addr += got;
-		len -= got;
-		if (mem_at_guest(q->map, addr, len, &got, &q->hint) == NULL)
-			return false;
-	}
-	return true;
-}
 
 static enum popped bad(struct queue *q, const char *why)
 {
@@ -32,16 +21,34 @@ static enum popped bad(struct queue *q, const char *why)
 	return POP_BAD;
 }
 
+/* Not in the region that was met last: another one, several that touch, or none. */
+static __attribute__((noinline)) enum popped locate(struct queue *q, struct seg *s)
+{
+	uint64_t addr = s->addr, len = s->len, got;
+
+	if (len - 1 > UINT64_MAX - addr)
+		return bad(q, "a buffer wraps around the address space");
+	s->host = mem_at_guest(q->map, addr, len, &got, &q->hint);
+	if (s->host == NULL)
+		return bad(q, "a buffer lies outside of memory");
+	while (got < len) {
+		s->host = NULL;
+		addr += got;
+		len -= got;
+		if (mem_at_guest(q->map, addr, len, &got, &q->hint) == NULL)
+			return bad(q, "a buffer ends outside of memory");
+	}
+	return POP_OK;
+}
+
 enum popped chain_add_desc(struct chain *c, uint64_t addr, uint32_t len, bool write)
 {
 	struct queue *q = c->queue;
+	enum popped ret;
 	struct seg *s;
-	uint64_t got;
 
 	if (len == 0)
 		return POP_OK;
-	if (len - 1 > UINT64_MAX - addr)
-		return bad(q, "a buffer wraps around the address space");
 	if ((uint64_t)c->get_size + c->put_size + len > UINT32_MAX)
 		return bad(q, "it has more bytes than 32 bits can count");
 	if (!write && c->put_size > 0)
@@ -51,13 +58,11 @@ enum popped chain_add_desc(struct chain *c, uint64_t addr, uint32_t len, bool wr
 	s = &c->segs[c->n_segs];
 	s->addr = addr;
 	s->len = len;
-	s->host = mem_at_guest(q->map, addr, len, &got, &q->hint);
-	if (s->host == NULL)
-		return bad(q, "a buffer lies outside of memory");
-	if (got < len) {
-		if (!crosses_regions(q, addr, len, got))
-			return bad(q, "a buffer ends outside of memory");
-		s->host = NULL;
+	s->host = mem_at_hint(q->map, addr, len, q->hint);
+	if (s->host == NULL) {
+		ret = locate(q, s);
+		if (ret != POP_OK)
+			return ret;
 	}
 	c->n_segs++;
 	if (write) {
@@ -93,10 +98,13 @@ static enum popped check_table(struct queue *q, const struct desc *d, uint32_t s
 {
 	uint64_t got;
 
+	*ret_host = mem_at_hint(q->map, d->addr, d->len, q->hint);
 	if (d->len == 0 || d->len % sizeof(struct virtq_desc) != 0)
 		return bad(q, "the size of an indirect table is no multiple of 16");
 	if (d->len / sizeof(struct virtq_desc) > queue_desc_limit(q) - seen)
 		return bad(q, "an indirect table is too long");
+	if (*ret_host != NULL)
+		return POP_OK;
 	if (d->len - 1 > UINT64_MAX - d->addr)
 		return bad(q, "an indirect table wraps around the address space");
 	*ret_host = mem_at_guest(q->map, d->addr, d->len, &got, &q->hint);

@@ -35,7 +35,37 @@ struct mem_mapping *mem_mapping_new(const struct mem_region *r, const struct mem
 void mem_mapping_free(struct mem_mapping *m);
 bool mem_mapping_dead(const struct mem_mapping *m);
 
+struct mem_slot {
+	uint64_t guest, size, user;
+	uint8_t *host;
+	struct mem_mapping *mapping;
+};
+
+struct mem_map {
+	unsigned refs, n;
+	unsigned deaths;                /* as of the last look at the mappings */
+	bool dead;
+	struct mem_slot **by_user;
+	struct mem_slot slots[];        /* by guest address; one more than n, of size 0 */
+};
+
 /* How many mappings of this process have died so far: while it stands still, none has. */
-unsigned mem_deaths(void);
+extern unsigned mem_deaths;
+
+/* mem_at_guest() for the common case: all of it in the region that *hint names, else NULL. */
+static inline uint8_t *mem_at_hint(const struct mem_map *map, uint64_t addr, uint64_t len,
+				   unsigned hint)
+{
+	const struct mem_slot *s = &map->slots[hint];
+	uint64_t off = addr - s->guest;
+
+	return off < s->size && len <= s->size - off ? s->host + off : NULL;
+}
+
+/* mem_map_dead() while nothing dies. */
+static inline bool mem_map_alive(const struct mem_map *map)
+{
+	return !map->dead && map->deaths == __atomic_load_n(&mem_deaths, __ATOMIC_ACQUIRE);
+}
 
 #endif

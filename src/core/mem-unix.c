@@ -32,7 +32,6 @@ struct mem_guard {
 
 static struct mem_guard *guards;
 static pthread_mutex_t guard_lock = PTHREAD_MUTEX_INITIALIZER;  /* writers of the list */
-static unsigned deaths;
 static struct sigaction previous;
 
 static struct mem_guard *guard_take(void *base, size_t length)
@@ -82,7 +81,7 @@ static bool guard_cover(uintptr_t addr)
 			 -1, 0) == MAP_FAILED)
 			return false;
 		__atomic_store_n(&g->dead, 1, __ATOMIC_RELEASE);
-		__atomic_add_fetch(&deaths, 1, __ATOMIC_RELEASE);
+		__atomic_add_fetch(&mem_deaths, 1, __ATOMIC_RELEASE);
 		return true;
 	}
 	return false;
@@ -119,11 +118,6 @@ int mem_guard_install(struct error *err)
 	if (sigaction(SIGBUS, &sa, &previous) < 0)
 		return error_set(err, -errno, "memory guard: %s", strerror(errno));
 	return 0;
-}
-
-unsigned mem_deaths(void)
-{
-	return __atomic_load_n(&deaths, __ATOMIC_ACQUIRE);
 }
 
 bool mem_mapping_dead(const struct mem_mapping *m)

@@ -14,19 +14,7 @@
 
 enum { MAX_REGIONS = 512 };
 
-struct slot {
-	uint64_t guest, size, user;
-	uint8_t *host;
-	struct mem_mapping *mapping;
-};
-
-struct mem_map {
-	unsigned refs, n;
-	unsigned deaths;                /* as of the last look at the mappings */
-	bool dead;
-	struct slot **by_user;
-	struct slot slots[];            /* by guest address */
-};
+unsigned mem_deaths;
 
 static void mapping_unref(struct mem_mapping *m)
 {
@@ -36,8 +24,8 @@ static void mapping_unref(struct mem_mapping *m)
 
 static struct mem_map *map_alloc(unsigned n, struct error *err)
 {
-	struct mem_map *map = calloc(1, sizeof(*map) + n * sizeof(map->slots[0]));
-	struct slot **by_user = calloc(n + 1, sizeof(struct slot *));
+	struct mem_map *map = calloc(1, sizeof(*map) + (n + 1) * sizeof(map->slots[0]));
+	struct mem_slot **by_user = calloc(n + 1, sizeof(struct mem_slot *));
 
 	if (map == NULL || by_user == NULL) {
 		free(map);
@@ -48,7 +36,7 @@ static struct mem_map *map_alloc(unsigned n, struct error *err)
 	map->refs = 1;
 	map->by_user = by_user;
 	/* A death while the table is built must not be missed: look at once. */
-	map->deaths = mem_deaths() - 1;
+	map->deaths = __atomic_load_n(&mem_deaths, __ATOMIC_ACQUIRE) - 1;
 	return map;
 }
 
@@ -69,14 +57,14 @@ static int compare(uint64_t a, uint64_t b)
 
 static int compare_guest(const void *a, const void *b)
 {
-	const struct slot *x = a, *y = b;
+	const struct mem_slot *x = a, *y = b;
 
 	return compare(x->guest, y->guest);
 }
 
 static int compare_user(const void *a, const void *b)
 {
-	const struct slot *const *x = a, *const *y = b;
+	const struct mem_slot *const *x = a, *const *y = b;
 
 	return compare((*x)->user, (*y)->user);
 }
@@ -84,13 +72,13 @@ static int compare_user(const void *a, const void *b)
 /* Sort, and refuse overlaps; frees the table when it refuses. */
 static struct mem_map *map_seal(struct mem_map *map, struct error *err)
 {
-	const struct slot *a, *b;
+	const struct mem_slot *a, *b;
 	unsigned i;
 
 	qsort(map->slots, map->n, sizeof(map->slots[0]), compare_guest);
 	for (i = 0; i < map->n; i++)
 		map->by_user[i] = &map->slots[i];
-	qsort(map->by_user, map->n, sizeof(struct slot *), compare_user);
+	qsort(map->by_user, map->n, sizeof(struct mem_slot *), compare_user);
 	for (i = 1; i < map->n; i++) {
 		a = &map->slots[i - 1];
 		b = &map->slots[i];
@@ -142,7 +130,7 @@ static struct mem_mapping *find_mapping(const struct mem_map *old, const struct 
 static int append_region(struct mem_map *map, const struct mem_map *old,
 			 const struct mem_region *r, struct error *err)
 {
-	struct slot *s = &map->slots[map->n];
+	struct mem_slot *s = &map->slots[map->n];
 	struct mem_file file;
 	int ret = check_region(r, err);
 
@@ -163,7 +151,7 @@ static int append_region(struct mem_map *map, const struct mem_map *old,
 	return 0;
 }
 
-static void append_slot(struct mem_map *map, const struct slot *from)
+static void append_slot(struct mem_map *map, const struct mem_slot *from)
 {
 	map->slots[map->n] = *from;
 	map->slots[map->n].mapping->refs++;
@@ -219,7 +207,7 @@ struct mem_map *mem_map_remove(struct mem_map *old, const struct mem_region *reg
 {
 	unsigned i, n = mem_map_regions(old);
 	struct mem_map *map;
-	const struct slot *s;
+	const struct mem_slot *s;
 
 	for (i = 0; i < n; i++) {
 		s = &old->slots[i];
@@ -260,7 +248,7 @@ unsigned mem_map_regions(const struct mem_map *map)
 }
 
 /* The last region that begins at or before addr, if any. */
-static const struct slot *search_guest(const struct mem_map *map, uint64_t addr)
+static const struct mem_slot *search_guest(const struct mem_map *map, uint64_t addr)
 {
 	unsigned low = 0, high = map->n, mid;
 
@@ -274,7 +262,7 @@ static const struct slot *search_guest(const struct mem_map *map, uint64_t addr)
 	return low > 0 ? &map->slots[low - 1] : NULL;
 }
 
-static const struct slot *search_user(const struct mem_map *map, uint64_t addr)
+static const struct mem_slot *search_user(const struct mem_map *map, uint64_t addr)
 {
 	unsigned low = 0, high = map->n, mid;
 
@@ -291,7 +279,7 @@ static const struct slot *search_user(const struct mem_map *map, uint64_t addr)
 void *mem_at_guest(const struct mem_map *map, uint64_t addr, uint64_t len, uint64_t *ret_len,
 		   unsigned *hint)
 {
-	const struct slot *s = *hint < map->n ? &map->slots[*hint] : NULL;
+	const struct mem_slot *s = *hint < map->n ? &map->slots[*hint] : NULL;
 	uint64_t off;
 
 	if (s == NULL || addr - s->guest >= s->size) {
@@ -307,7 +295,7 @@ void *mem_at_guest(const struct mem_map *map, uint64_t addr, uint64_t len, uint6
 
 void *mem_at_user(const struct mem_map *map, uint64_t addr, uint64_t len)
 {
-	const struct slot *s = search_user(map, addr);
+	const struct mem_slot *s = search_user(map, addr);
 
 	if (s == NULL || !range_fits(addr - s->user, len, s->size))
 		return NULL;
@@ -316,7 +304,7 @@ void *mem_at_user(const struct mem_map *map, uint64_t addr, uint64_t len)
 
 bool mem_user_to_guest(const struct mem_map *map, uint64_t user, uint64_t *ret_guest)
 {
-	const struct slot *s = search_user(map, user);
+	const struct mem_slot *s = search_user(map, user);
 
 	if (s == NULL || user - s->user >= s->size)
 		return false;
@@ -326,7 +314,7 @@ bool mem_user_to_guest(const struct mem_map *map, uint64_t user, uint64_t *ret_g
 
 bool mem_map_dead(struct mem_map *map)
 {
-	unsigned i, deaths = mem_deaths();
+	unsigned i, deaths = __atomic_load_n(&mem_deaths, __ATOMIC_ACQUIRE);
 
 	if (map->deaths == deaths)
 		return map->dead;

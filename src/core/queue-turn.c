@@ -12,6 +12,7 @@
  */
 #include <string.h>
 
+#include "core/mem-priv.h"
 #include "core/queue-priv.h"
 #include "vhost-device/fd.h"
 
@@ -242,7 +243,7 @@ struct chain *queue_pop(struct queue *q)
 	enum popped got;
 
 	while (q->running && !q->broken) {
-		if (mem_map_dead(q->map)) {
+		if (!mem_map_alive(q->map) && mem_map_dead(q->map)) {
 			ring_broke(q, truncated);
 			return NULL;
 		}
