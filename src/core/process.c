@@ -10,9 +10,9 @@
  *   signal, or instance finished: leave post --> leaving
  *   ended: gone post --> freed; the last one stops all loops
  *
- * Leaving is bounded: the instance waits DRAIN_MS for open requests, and what
- * hangs beyond that, even a loop, is cut off by SIGALRM one second after the
- * signal, which only removes the sockets.
+ * Leaving is bounded: the instance waits drain_ms for open requests, and what
+ * hangs beyond that, even a loop or an open(), is cut off by SIGALRM one second
+ * after the signal, which only removes the sockets.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,13 +23,14 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "core/log-core.h"
 #include "core/mem.h"
 #include "core/process.h"
 #include "vhost-device/fd.h"
+
+enum { LAST_SECONDS = 1 };
 
 struct process;
 
@@ -74,6 +75,9 @@ static void on_stop_signal(int signo)
 {
 	int saved = errno;
 
+	/* Ends a start too that waits for the host: the signal may come just before the wait. */
+	if (!at_signal.stopping)
+		alarm(LAST_SECONDS);
 	at_signal.stopping = 1;
 	fd_signal(at_signal.fd);
 	errno = saved;
@@ -81,13 +85,13 @@ static void on_stop_signal(int signo)
 
 static void on_last_second(int signo)
 {
-	static const char text[] = "vhost-device: requests are still open after the last second, "
-		"ending without them\n";
+	static const char text[] = "vhost-device: the host did not let go within a second, "
+		"ending without waiting\n";
 	const struct process *p = at_signal.process;
 	struct stat st;
 	size_t i;
 
-	for (i = 0; i < p->n_members; i++) {
+	for (i = 0; p != NULL && i < p->n_members; i++) {
 		const struct member *m = &p->members[i];
 
 		if (m->path != NULL && lstat(m->path, &st) == 0 && st.st_dev == m->dev &&
@@ -125,12 +129,6 @@ static void install_signals(void)
 	sigprocmask(SIG_UNBLOCK, &wanted, NULL);
 }
 
-static void set_last_second(unsigned seconds)
-{
-	const struct itimerval timer = { .it_value = { .tv_sec = (time_t)seconds } };
-
-	setitimer(ITIMER_REAL, &timer, NULL);
-}
 
 /* ---- one instance ---- */
 
@@ -314,7 +312,6 @@ static void got_stop(struct io *io, unsigned ready)
 	io_finish(io);
 	notify_stopping();
 	log_info(NULL, "ending");
-	set_last_second(1);
 	leave_all(p);
 }
 
@@ -382,12 +379,13 @@ static void finish(struct process *p)
 	}
 	for (k = 0; k < p->n_runners; k++)
 		loop_free(p->runners[k].loop);
-	set_last_second(0);
+	alarm(0);
+	at_signal.process = NULL;
+	at_signal.fd = -1;
 	for (i = 0; i < p->n_members; i++)
 		free(p->members[i].path);
 	free(p->runners);
 	free(p->members);
-	at_signal.fd = -1;
 	fd_close(&p->stop_fd);
 }
 
