@@ -6,6 +6,7 @@
 # fail; the daemon may not grow.
 roles=uml
 limit=120
+slow=1
 
 outside()
 {
