@@ -425,6 +425,8 @@ bool chain_put_at(struct chain *c, size_t off, const void *src, size_t n)
 {
 	if (!chain_ok(c, off, n, c->put_size))
 		return false;
+	if (off > c->used)
+		memset(c->put + c->used, 0, off - c->used);
 	memcpy(c->put + off, src, n);
 	if (off + n > c->used)
 		c->used = off + n;
