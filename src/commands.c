@@ -141,7 +141,8 @@ void print_tool_help(const struct tool *tool)
 		return;
 	puts("\nDevices and actions:");
 	for (i = 0; (a = tool->action(i, &buf)) != NULL; i++)
-		printf("  %s %s\n          %s\n", a->name, a->args, a->help);
+		printf("  %s%s%s\n          %s\n", a->name, a->args[0] != '\0' ? " " : "", a->args,
+		       a->help);
 }
 
 void print_usage(FILE *out)
@@ -331,7 +332,7 @@ static void man_of_tool(const struct tool *tool)
 	for (i = 0; tool->action != NULL && (a = tool->action(i, &buf)) != NULL; i++) {
 		fputs(i == 0 ? ".SH DEVICES AND ACTIONS\n.TP\n.B " : ".TP\n.B ", stdout);
 		doc_roff(stdout, a->name);
-		fputc(' ', stdout);
+		fputs(a->args[0] != '\0' ? " " : "", stdout);
 		doc_roff(stdout, a->args);
 		fputc('\n', stdout);
 		doc_roff(stdout, a->help);

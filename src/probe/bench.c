@@ -294,7 +294,7 @@ static const struct option rows[] = {
 	  OPT_POSITIONAL | OPT_REQUIRED, OPT(struct bench_conf, socket) },
 	{ "vs", "SOCKET", "Socket of a second back end: both get the same load by turns, and the "
 	  "second is compared with the first.", NULL, OPT_PATH, OPT(struct bench_conf, vs) },
-	{ "device", "DEVICE", "Whose requests to make: block (reads), rng, template, vsock "
+	{ "device", "DEVICE", "Whose requests to make: block (reads), gpio, rng, template, vsock "
 	  "(packets to nowhere). Without it the device is guessed, or --out and --in decide.",
 	  NULL, OPT_STRING, OPT(struct bench_conf, device) },
 	{ "out", "BYTES", "Bytes of a request that the device reads.", NULL, OPT_SIZE,

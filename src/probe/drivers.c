@@ -6,6 +6,7 @@
 
 static const struct driver *const drivers[] = {
 	&driver_block,
+	&driver_gpio,
 	&driver_rng,
 	&driver_template,
 	&driver_vsock,

@@ -121,7 +121,7 @@ def honest(conn, request, _, features=PLAIN, protocol=MQ, queues=1):
 def served(folder, device, *args):
     path = device + '.sock'
     return Served(folder, device, [EXE, device, '--socket-path', os.path.join(folder, path),
-                                   *args], path + ('0' if device == 'rng' else ''))
+                                   *args], path + ('' if device == 'template' else '0'))
 
 
 # -- Cases: each gets an empty folder ------------------------------------------
@@ -149,6 +149,25 @@ def rng_is_read(folder):
         expect(run('probe', 'rng', path, 'read'), 2, 'SIZE [FILE]')
         expect(run('probe', 'rng', path, 'write', '1'), 2, "no action 'write'")
         expect(run('probe', 'rng', path, 'read', '1', '/no/such/folder/file'), 1, '/no/such')
+
+
+def gpio_lines_are_used(folder):
+    if run('gpio', '--help').returncode != 0:
+        return 'gpio is not built'
+    with served(folder, 'gpio', '-l', 's4[0/wire=1,1/name=key,2/pull-up,3]') as path:
+        expect(run('probe', path), 0, 'gpio (virtio id 41)')
+        found = json.loads(expect(run('probe', 'gpio', path, 'lines', '--json'), 0).stdout)
+        assert found == {'line_0': 'in 0 dummy0', 'line_1': 'in 0 key', 'line_2': 'in 1 dummy2',
+                         'line_3': 'in 0 dummy3'}, found
+        expect(run('probe', 'gpio', path, 'get', 'key', '2'), 0, 'key:', '1')
+        for packed in [], ['--packed']:
+            expect(run('probe', 'gpio', path, 'set', '0=1', 'dummy3=0', *packed), 0, 'reads 1')
+            expect(run('probe', 'gpio', path, 'watch', '2', 'high', '100', *packed), 0, '100')
+        expect(run('probe', 'gpio', path, 'watch', '2', 'low', '--timeout', '1'), 1, '0 interrupts')
+        expect(run('probe', 'gpio', path, 'watch', '2', 'blue'), 2, 'rising, falling')
+        expect(run('probe', 'gpio', path, 'get', '4'), 2, 'number up to 3')
+        expect(run('probe', 'gpio', path, 'set', '0'), 2, 'LINE=0')
+    return None
 
 
 def template_answers(folder):
@@ -387,7 +406,8 @@ def storage_daemon(folder):
                 ['block (virtio id 2), a guess', '2048'], 'block')
 
 
-CASES = [rng_is_described, rng_is_read, template_answers, nobody, bad_words, wait_for_it, stalls,
+CASES = [rng_is_described, rng_is_read, template_answers, gpio_lines_are_used,
+         nobody, bad_words, wait_for_it, stalls,
          drips, closes, lies, hostile_text, rng_is_measured, two_are_compared, bad_loads,
          dies_under_load, never_answers, upstream_vsock, virtiofsd, storage_daemon]
 

@@ -44,6 +44,7 @@ test	cppcheck	-	-	cppcheck
 test	shellcheck	-	-	shellcheck
 test	valgrind	-	-	valgrind
 test	gcovr		-	-	gcovr
+test	gpiod		2	b	gpioget
 test	python3-minimal	-	-	python3
 kernel	make		-	-	make
 kernel	flex		-	-	flex
