@@ -15,7 +15,14 @@ int fd_set_nonblock(int fd);
 int fd_memfd(const char *name, uint64_t size);
 int fd_eventfd(void);
 
-/* Add one to an eventfd, or 8 bytes to a socket or pipe; never blocks, 0 or negative errno. */
+/*
+ * Add one to an eventfd of our own, or one that was made non-blocking; 0 or negative errno. The
+ * other one sends 8 bytes, and cannot block whatever others do to the socket.
+ */
 int fd_signal(int fd);
+int fd_signal_socket(int fd);
+
+/* A Unix socket of this type (SOCK_STREAM ..), or of any (0)? */
+bool fd_is_unix_socket(int fd, int type);
 
 #endif

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "vhost-device/fd.h"
@@ -59,4 +60,24 @@ int fd_signal(int fd)
 	} while (n < 0 && errno == EINTR);
 	/* EAGAIN: the counter is full, so the other end will look anyway. */
 	return n < 0 && errno != EAGAIN ? -errno : 0;
+}
+
+int fd_signal_socket(int fd)
+{
+	static const uint64_t one = 1;
+	ssize_t n;
+
+	do {
+		n = send(fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 && errno != EAGAIN ? -errno : 0;
+}
+
+bool fd_is_unix_socket(int fd, int type)
+{
+	socklen_t len = sizeof(int);
+	int domain, is;
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX &&
+		getsockopt(fd, SOL_SOCKET, SO_TYPE, &is, &len) == 0 && (type == 0 || is == type);
 }

@@ -142,7 +142,8 @@ struct queue {
 	const struct queue_row *row;
 	unsigned index;
 	uint16_t max_size;
-	bool packed_acked, halted, told_broken, has_addr, has_base, inband, owes_signal, kick_drain;
+	bool packed_acked, halted, told_broken, has_addr, has_base, inband, owes_signal;
+	bool kick_socket, call_socket, err_socket;
 	const char *why;                /* broken, or bad request */
 	uint32_t base;
 	struct queue_addr addr;

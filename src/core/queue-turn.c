@@ -61,11 +61,19 @@ static void ring_broke(struct queue *q, const char *why)
 	queue_break(q, why);
 }
 
+static void signal_fd(int fd, bool is_socket)
+{
+	if (is_socket)
+		fd_signal_socket(fd);
+	else
+		fd_signal(fd);
+}
+
 void queue_signal(struct queue *q)
 {
 	q->owes_signal = false;
 	if (q->call_fd >= 0)
-		fd_signal(q->call_fd);
+		signal_fd(q->call_fd, q->call_socket);
 	else if (q->inband)
 		q->group->events->inband(q, false);
 	else
@@ -179,7 +187,7 @@ static void tell_broken(struct queue *q)
 	log_limited(&q->group->log_limit, LOG_LEVEL_WARN, q->instance,
 		    "queue %u: stopped, the ring is broken: %s", q->index, q->why);
 	if (q->err_fd >= 0)
-		fd_signal(q->err_fd);
+		signal_fd(q->err_fd, q->err_socket);
 	else if (q->inband)
 		q->group->events->inband(q, true);
 	/* What else is due comes after it in the same end of turn; it may free the queue. */

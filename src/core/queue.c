@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/queue-priv.h"
@@ -22,6 +22,8 @@
 
 enum {
 	PACKED_FRESH = (int)0x80008000, /* base of a ring just made: both wrap counters 1 */
+	DRAIN_BYTES = 4096,             /* of a socket that kicks, at a time .. */
+	DRAIN_ROUNDS = 16,
 };
 
 struct queue *queue_new(struct instance *in, struct queue_group *group, unsigned index,
@@ -69,16 +71,24 @@ void queue_free(struct queue *q)
 	free(q);
 }
 
-/* Eventfds are never read; what is read here would otherwise fill up and end the kicks. */
+/*
+ * Eventfds are never read; a socket would otherwise fill up and end the kicks.
+ * false: nothing more comes, or more than kicks.
+ */
 static bool drain_kick(int fd)
 {
-	char buf[512];
+	char buf[DRAIN_BYTES];
+	unsigned i;
 	ssize_t n;
 
-	do {
-		n = read(fd, buf, sizeof(buf));
-	} while (n == (ssize_t)sizeof(buf));
-	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+	for (i = 0; i < DRAIN_ROUNDS; i++) {
+		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		if (n <= 0)
+			return n < 0 && (errno == EAGAIN || errno == EINTR);
+		if (n < (ssize_t)sizeof(buf))
+			return true;
+	}
+	return false;
 }
 
 static void queue_kicked(struct io *io, unsigned ready)
@@ -86,7 +96,7 @@ static void queue_kicked(struct io *io, unsigned ready)
 	struct queue *q = container_of(io, struct queue, kick);
 
 	q->stats.kicks++;
-	if (q->kick_drain && !drain_kick(q->kick_fd)) {
+	if (q->kick_socket && !drain_kick(q->kick_fd)) {
 		io_finish(&q->kick);
 		fd_close(&q->kick_fd);
 		queue_hold_back(q);
@@ -116,15 +126,10 @@ static void watch_kick(struct queue *q)
 
 void queue_set_kick(struct queue *q, int fd)
 {
-	struct stat st;
-
 	io_finish(&q->kick);
 	fd_close(&q->kick_fd);
 	q->kick_fd = fd;
-	q->kick_drain = fd >= 0 && fstat(fd, &st) == 0 &&
-		(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
-	if (q->kick_drain)
-		fd_set_nonblock(fd);
+	q->kick_socket = fd_is_unix_socket(fd, 0);
 	if (!q->running || q->broken)
 		return;
 	watch_kick(q);
@@ -138,6 +143,7 @@ void queue_set_call(struct queue *q, int fd)
 	q->call_fd = fd;
 	if (fd < 0)
 		return;
+	q->call_socket = fd_is_unix_socket(fd, 0);
 	fd_set_nonblock(fd);
 	if (q->attached && q->owes_signal)
 		queue_signal(q);
@@ -147,8 +153,10 @@ void queue_set_err(struct queue *q, int fd)
 {
 	fd_close(&q->err_fd);
 	q->err_fd = fd;
-	if (fd >= 0)
-		fd_set_nonblock(fd);
+	if (fd < 0)
+		return;
+	q->err_socket = fd_is_unix_socket(fd, 0);
+	fd_set_nonblock(fd);
 }
 
 void queue_set_inband(struct queue *q, bool on)

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/vu.h"
 #include "vhost-device/fd.h"
@@ -249,16 +250,36 @@ static int get_vring_base(struct vu *vu, struct request *rq)
 	return vu->ops->ring_stop(vu, rq->index, &rq->answer.state.num);
 }
 
-static int set_vring_kick(struct vu *vu, struct request *rq)
+/*
+ * Anything else, a pipe for instance, could block us when it is read, written,
+ * polled or closed, because others may set its flags again. What has no type is
+ * an eventfd or a relative of it.
+ */
+static int check_notifier(struct request *rq)
 {
-	return vu->ops->ring_kick(vu, rq->index, ring_fd(rq), &rq->err);
+	struct stat st;
+
+	if (rq->m->n_fds == 0 || fd_is_unix_socket(rq->m->fds[0], 0))
+		return 0;
+	if (fstat(rq->m->fds[0], &st) == 0 && (st.st_mode & S_IFMT) == 0)
+		return 0;
+	return error_set(&rq->err, -EINVAL,
+			 "its descriptor is neither an eventfd nor a Unix socket");
 }
 
-/* What we write to must not be able to block us, a pipe or a socket for instance. */
+static int set_vring_kick(struct vu *vu, struct request *rq)
+{
+	int ret = check_notifier(rq);
+
+	return ret < 0 ? ret : vu->ops->ring_kick(vu, rq->index, ring_fd(rq), &rq->err);
+}
+
 static int writable_fd(struct request *rq, int *ret_fd)
 {
-	int ret = rq->m->n_fds > 0 ? fd_set_nonblock(rq->m->fds[0]) : 0;
+	int ret = check_notifier(rq);
 
+	if (ret == 0 && rq->m->n_fds > 0)
+		ret = fd_set_nonblock(rq->m->fds[0]);
 	if (ret == 0)
 		*ret_fd = ring_fd(rq);
 	return ret;

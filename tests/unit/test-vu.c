@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/vu.h"
@@ -613,6 +614,30 @@ START_TEST(strange_protocol_features)
 }
 END_TEST
 
+/* Whatever could block us is no notifier. */
+START_TEST(notifiers)
+{
+	static const uint32_t ids[] = { VU_SET_VRING_KICK, VU_SET_VRING_CALL, VU_SET_VRING_ERR };
+	uint64_t index = 1;
+	int fds[7], i;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	fds[2] = fd_memfd("strange", 4096);
+	fds[3] = open("/dev/zero", O_RDWR | O_CLOEXEC);
+	fds[4] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	/* These two are fine. */
+	fds[5] = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fds[6] = fd_eventfd();
+	negotiate(PF_ALL);
+	for (i = 0; i < 7; i++) {
+		peer_send(peer, ids[_i], VU_VERSION | VU_NEED_REPLY, &index, sizeof(index),
+			  &fds[i], 1);
+		expect_u64(ids[_i], i < 5);
+		fd_close(&fds[i]);
+	}
+}
+END_TEST
+
 START_TEST(inband_needs_its_companions)
 {
 	static const uint64_t missing[] = { BIT(VU_PF_BACKEND_REQ), BIT(VU_PF_REPLY_ACK) };
@@ -810,6 +835,7 @@ int main(void)
 	tcase_add_loop_test(tc, features, 0, (int)ARRAY_SIZE(feature_sets));
 	tcase_add_test(tc, answer_negotiated_by_itself);
 	tcase_add_loop_test(tc, strange_protocol_features, 0, 4);
+	tcase_add_loop_test(tc, notifiers, 0, 3);
 	tcase_add_loop_test(tc, inband_needs_its_companions, 0, 2);
 	tcase_add_test(tc, repeats);
 	tcase_add_loop_test(tc, config_sizes, 0, 4);
