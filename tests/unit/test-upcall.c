@@ -182,13 +182,17 @@ START_TEST(bad_upcall_answers)
 }
 END_TEST
 
-START_TEST(backend_channel_must_be_a_socket)
+START_TEST(backend_channel_must_be_a_unix_stream)
 {
 	int fds[2];
 
 	ck_assert_int_eq(pipe(fds), 0);
 	ck_assert_int_eq(upcalls_attach(&up, fds[0]), -ENOTSOCK);
 	close(fds[1]);
+	ck_assert(!upcalls_attached(&up));
+	/* An error that nobody fetches from such a one would keep the loop awake. */
+	fds[0] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(upcalls_attach(&up, fds[0]), -ENOTSOCK);
 	ck_assert(!upcalls_attached(&up));
 }
 END_TEST
@@ -261,7 +265,7 @@ int main(void)
 	tcase_add_test(tc, upcall_to_nobody);
 	tcase_add_test(tc, backend_channel_replaced);
 	tcase_add_loop_test(tc, bad_upcall_answers, 0, 7);
-	tcase_add_test(tc, backend_channel_must_be_a_socket);
+	tcase_add_test(tc, backend_channel_must_be_a_unix_stream);
 	tcase_add_test(tc, front_end_closes_backend_channel);
 	tcase_add_test(tc, backend_channel_full);
 	tcase_add_test(tc, closed_with_upcalls_waiting);
