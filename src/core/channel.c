@@ -30,12 +30,17 @@ struct channel_inbox {
 	size_t body_room;
 };
 
+/* The close of a socket that was told to linger would wait for its peer. */
 static void close_fds(int *fds, unsigned n)
 {
+	static const struct linger no_linger;
 	unsigned i;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		if (fds[i] >= 0)
+			setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &no_linger, sizeof(no_linger));
 		fd_close(&fds[i]);
+	}
 }
 
 static void watch(struct channel *ch)
@@ -238,6 +243,9 @@ static void on_ready(struct io *io, unsigned ready)
 
 	if (channel_unsent(ch) > 0) {
 		flush(ch);
+		/* Who asks no more and reads nothing either would wake us for ever. */
+		if ((ready & IO_HUP) && channel_unsent(ch) > 0 && !ch->ended)
+			end(ch, NULL);
 		return;
 	}
 	/* What was sent before the peer hung up is still read, except while paused. */

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -472,6 +473,47 @@ START_TEST(peer_leaves_while_unsent)
 }
 END_TEST
 
+/* It asks no more and does not read: waiting for it would keep the loop awake. */
+START_TEST(half_closed_while_unsent)
+{
+	static uint8_t body[4000];
+
+	small_buffers();
+	while (channel_send(&ch, 1, VU_VERSION, body, sizeof(body)) == 0)
+		continue;
+	shutdown(peer, SHUT_WR);
+	peer_settle(loop);
+	ck_assert_uint_eq(n_gone, 1);
+}
+END_TEST
+
+/* Closing a socket that lingers waits for its peer, who does not read. */
+START_TEST(lingering_socket_is_closed_at_once)
+{
+	static const struct linger linger = { .l_onoff = 1, .l_linger = 3600 };
+	static const char junk[65536];
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sa);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&sa, &len), 0);
+	ck_assert_int_eq(listen(listener, 1), 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	while (send(fd, junk, sizeof(junk), MSG_DONTWAIT) > 0)
+		continue;
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	peer_send(peer, 1, VU_VERSION, NULL, 0, &fd, 1);
+	/* The copy in the message is the last one from here on. */
+	fd_close(&fd);
+	peer_settle(loop);
+	ck_assert_uint_eq(n_got, 1);
+	fd_close(&listener);
+}
+END_TEST
+
 START_TEST(send_to_nobody)
 {
 	fd_close(&peer);
@@ -521,6 +563,8 @@ int main(void)
 	tcase_add_test(tc, slow_reader);
 	tcase_add_test(tc, answers_wait_for_their_reader);
 	tcase_add_test(tc, peer_leaves_while_unsent);
+	tcase_add_test(tc, half_closed_while_unsent);
+	tcase_add_test(tc, lingering_socket_is_closed_at_once);
 	tcase_add_test(tc, send_to_nobody);
 	tcase_add_loop_test(tc, finished_inside_a_message, 1, 13);
 	suite_add_tcase(s, tc);
