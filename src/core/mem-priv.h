@@ -45,6 +45,7 @@ struct mem_map {
 	unsigned refs, n;
 	unsigned deaths;                /* as of the last look at the mappings */
 	bool dead;
+	uint64_t bytes;                 /* of all regions */
 	struct mem_slot **by_user;
 	struct mem_slot slots[];        /* by guest address; one more than n, of size 0 */
 };

@@ -76,6 +76,10 @@ static bool guard_cover(uintptr_t addr)
 		length = __atomic_load_n(&g->length, __ATOMIC_RELAXED);
 		if (base == 0 || addr - base >= length)
 			continue;
+		/* Not of two owners, when another thread has just passed the entry on. */
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&g->base, __ATOMIC_RELAXED) != base)
+			continue;
 		if (mmap((void *)base, length, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
 			 -1, 0) == MAP_FAILED)

@@ -14,6 +14,9 @@
 
 enum { MAX_REGIONS = 512 };
 
+/* Of one table: others share our address space, which has 128 TiB and less on some hosts. */
+static const uint64_t max_bytes = 16ULL << 40;
+
 unsigned mem_deaths;
 
 static void mapping_unref(struct mem_mapping *m)
@@ -138,6 +141,9 @@ static int append_region(struct mem_map *map, const struct mem_map *old,
 		ret = mem_file_look(r, &file, err);
 	if (ret < 0)
 		return ret;
+	if (r->size > max_bytes - map->bytes)
+		return error_set(err, -ENOMEM, "memory region at 0x%" PRIx64 " of 0x%" PRIx64
+				 " bytes: the table would exceed 16 TiB", r->guest, r->size);
 	s->mapping = find_mapping(old, &file);
 	if (s->mapping == NULL)
 		s->mapping = mem_mapping_new(r, &file, err);
@@ -147,6 +153,7 @@ static int append_region(struct mem_map *map, const struct mem_map *old,
 	s->size = r->size;
 	s->user = r->user;
 	s->host = s->mapping->host;
+	map->bytes += r->size;
 	map->n++;
 	return 0;
 }
@@ -155,6 +162,7 @@ static void append_slot(struct mem_map *map, const struct mem_slot *from)
 {
 	map->slots[map->n] = *from;
 	map->slots[map->n].mapping->refs++;
+	map->bytes += from->size;
 	map->n++;
 }
 

@@ -227,6 +227,23 @@ START_TEST(refusals)
 }
 END_TEST
 
+/* A sparse file costs nothing, but the address space is everybody's. */
+START_TEST(address_space_is_bounded)
+{
+	const uint64_t tera = 1ULL << 40;
+	struct mem_region r[2] = {
+		{ 0, 10 * tera, 0, 0, file }, { 20 * tera, 7 * tera, 20 * tera, 0, file },
+	};
+
+	ck_assert_int_eq(ftruncate(file, (off_t)(10 * tera)), 0);
+	ck_assert_ptr_null(mem_map_new(NULL, r, 2, &err));
+	ck_assert_ptr_nonnull(strstr(err.text, "16 TiB"));
+	make(r, 1);
+	ck_assert_ptr_null(mem_map_add(map, &r[1], &err));
+	ck_assert_ptr_nonnull(strstr(err.text, "16 TiB"));
+}
+END_TEST
+
 START_TEST(only_regular_files)
 {
 	struct mem_region r = region(0, PAGE, 0);
@@ -589,6 +606,7 @@ int main(void)
 	tcase_add_test(tc, region_may_end_with_the_address_space);
 	tcase_add_test(tc, offset_need_not_be_aligned);
 	tcase_add_loop_test(tc, refusals, 0, (int)ARRAY_SIZE(refused));
+	tcase_add_test(tc, address_space_is_bounded);
 	tcase_add_test(tc, only_regular_files);
 	tcase_add_test(tc, read_only_file_is_refused);
 	tcase_add_test(tc, table_without_regions);
