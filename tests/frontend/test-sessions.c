@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* What happens to rings and memory between the messages: stop, pause, swap, reset, reconnect. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "guest.h"
@@ -638,6 +641,41 @@ START_TEST(sigterm_in_a_session)
 }
 END_TEST
 
+/*
+ * The front end owns the eventfd as well, so it can make it block under our
+ * feet: the loop hangs in the signal to the driver, but the process still ends.
+ */
+START_TEST(sigterm_in_a_loop_that_hangs)
+{
+	const uint64_t full = UINT64_MAX - 1;
+	struct guest *g = guest_of(1);
+	CLOSE_FD int call = fd_eventfd();
+	unsigned ms = SERVER_MS;
+	uint16_t before;
+	int status;
+
+	ck_ok(fe_set_vring_call(g->fe, 0, call, &err));
+	ck_assert_int_eq(write(call, &full, sizeof(full)), sizeof(full));
+	ck_assert_int_eq(fcntl(call, F_SETFL, 0), 0);
+	before = used_idx(g);
+	must(!fe_ring_arm(g->ring, 1));
+	must(guest_send_echo(g));
+	ck_ok(fe_ring_force_kick(g->ring, g->fe, &err));
+	for (; used_idx(g) == before && ms > 0; ms--)
+		poll(NULL, 0, 1);
+	ck_assert_uint_gt(ms, 0);
+	kill(server.pid, SIGTERM);
+	for (ms = SERVER_MS; waitpid(server.pid, &status, WNOHANG) == 0; ms--) {
+		must(ms > 0);
+		poll(NULL, 0, 1);
+	}
+	server.pid = 0;
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_ne(access(server_path(&server, "a.sock"), F_OK), 0);
+	guest_free(g);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sessions");
@@ -673,6 +711,7 @@ int main(void)
 	tcase_add_loop_test(tc, any_order_of_ring_messages, 0, 2);
 	tcase_add_loop_test(tc, memory_comes_last, 0, 2);
 	tcase_add_loop_test(tc, sigterm_in_a_session, 0, 2);
+	tcase_add_test(tc, sigterm_in_a_loop_that_hangs);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
