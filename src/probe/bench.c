@@ -294,9 +294,9 @@ static const struct option rows[] = {
 	  OPT_POSITIONAL | OPT_REQUIRED, OPT(struct bench_conf, socket) },
 	{ "vs", "SOCKET", "Socket of a second back end: both get the same load by turns, and the "
 	  "second is compared with the first.", NULL, OPT_PATH, OPT(struct bench_conf, vs) },
-	{ "device", "DEVICE", "Whose requests to make: block (reads), gpio, rng, template, vsock "
-	  "(packets to nowhere). Without it the device is guessed, or --out and --in decide.",
-	  NULL, OPT_STRING, OPT(struct bench_conf, device) },
+	{ "device", "DEVICE", "Whose requests to make: block (reads), gpio, i2c (reads), rng, "
+	  "template, vsock (packets to nowhere). Without it the device is guessed, or --out "
+	  "and --in decide.", NULL, OPT_STRING, OPT(struct bench_conf, device) },
 	{ "out", "BYTES", "Bytes of a request that the device reads.", NULL, OPT_SIZE,
 	  .min = 1, .max = 16 << 20, OPT(struct bench_conf, out) },
 	{ "in", "BYTES", "Bytes of a request that the device may write.", NULL, OPT_SIZE,

@@ -48,6 +48,7 @@ const struct driver *driver_find(const char *name);
 const struct driver *driver_at(unsigned i);     /* NULL: no more */
 const struct action *driver_action(const struct driver *d, const char *name);
 
-extern const struct driver driver_block, driver_gpio, driver_rng, driver_template, driver_vsock;
+extern const struct driver driver_block, driver_gpio, driver_i2c, driver_rng, driver_template,
+	driver_vsock;
 
 #endif

@@ -7,6 +7,7 @@
 static const struct driver *const drivers[] = {
 	&driver_block,
 	&driver_gpio,
+	&driver_i2c,
 	&driver_rng,
 	&driver_template,
 	&driver_vsock,

@@ -181,6 +181,30 @@ def template_answers(folder):
     return None
 
 
+def i2c_is_driven(folder):
+    if 'i2c' not in run('list').stdout.split('left out')[0] or \
+            run('i2c', '--help').returncode != 0:
+        return 'i2c is not built'
+    with served(folder, 'i2c', '--device-list', 's0:0x20:0x50:0x150/ten') as path:
+        def transfer(*words):
+            return run('probe', 'i2c', path, 'transfer', *words)
+        assert json.loads(run('probe', 'i2c', path, 'scan', '--json').stdout)['clients'] == \
+            ['0x20', '0x50']
+        expect(run('probe', 'i2c', path, 'scan', '0x50', '0x60'), 0, '0x50')
+        expect(run('probe', 'i2c', path, 'scan', '128'), 2, 'is no address')
+        for address in '0x20', '80', '0x150':
+            expect(transfer('w3@' + address, '0x10', '7', '0xab'), 0)
+            expect(transfer('w1@' + address, '16', 'r2'), 0, '07 ab')
+        expect(transfer('w1@0x50', '0', 'r3', 'w1@0x20', '16', 'r1'), 0, 'ff ff ff', '07')
+        expect(transfer('r1@0x21'), 1, 'a message to 0x21 failed')
+        expect(transfer(*['r0@0x20'] + ['r0'] * 41), 0)
+        for words in ['r1'], ['x1@2'], ['r@2'], ['r9999@2'], ['r1@2000'], ['r1@0xg'], \
+                ['w2@0x20', '1'], ['w1@0x20', '256'], ['w1@0x20', 'x'], ['r0@1'] + ['r0'] * 42:
+            expect(transfer(*words), 2)
+        expect(run('bench', path, '--device', 'i2c', '--requests', '200'), 0)
+    return None
+
+
 def nobody(folder):
     path = os.path.join(folder, 'x')
     expect(run('probe', path), 1, 'no such socket', '--wait')
@@ -406,10 +430,10 @@ def storage_daemon(folder):
                 ['block (virtio id 2), a guess', '2048'], 'block')
 
 
-CASES = [rng_is_described, rng_is_read, template_answers, gpio_lines_are_used,
-         nobody, bad_words, wait_for_it, stalls,
-         drips, closes, lies, hostile_text, rng_is_measured, two_are_compared, bad_loads,
-         dies_under_load, never_answers, upstream_vsock, virtiofsd, storage_daemon]
+CASES = [rng_is_described, rng_is_read, template_answers, gpio_lines_are_used, i2c_is_driven,
+         nobody, bad_words, wait_for_it, stalls, drips, closes, lies, hostile_text,
+         rng_is_measured, two_are_compared, bad_loads, dies_under_load, never_answers,
+         upstream_vsock, virtiofsd, storage_daemon]
 
 
 def main():
