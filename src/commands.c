@@ -166,6 +166,28 @@ void print_usage(FILE *out)
 			registry_devices[i]->summary);
 }
 
+const struct command *command_find(const char *name)
+{
+	const struct command *c;
+
+	for (c = commands; c->doc.name != NULL; c++) {
+		if (strcmp(c->doc.name, name) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+/* `run` has options and tells them itself. */
+int print_command_help(const struct command *c)
+{
+	char word[] = "--help", *words[] = { word, NULL };
+
+	if (c->run == command_run)
+		return c->run(1, words);
+	printf("%s\n\nUsage: vhost-device %s %s\n", c->doc.help, c->doc.name, c->doc.args);
+	return EXIT_DONE;
+}
+
 static int command_help(int argc, char **argv)
 {
 	const struct device *device;
@@ -177,6 +199,8 @@ static int command_help(int argc, char **argv)
 		print_usage(stdout);
 		return EXIT_DONE;
 	}
+	if (command_find(argv[0]) != NULL)
+		return print_command_help(command_find(argv[0]));
 	if (tool_find(argv[0]) != NULL) {
 		print_tool_help(tool_find(argv[0]));
 		return EXIT_DONE;
@@ -385,7 +409,7 @@ const struct command commands[] = {
 	  command_run },
 	{ { "list", "[--json]", "List the devices; with --json their options too." },
 	  command_list },
-	{ { "help", "[DEVICE|TOOL]", "Print the commands, or the options of a device or tool." },
+	{ { "help", "[NAME]", "Print the commands, or what a command, device or tool takes." },
 	  command_help },
 	{ { "install-links", "DIR", "Make a link vhost-device-NAME in DIR for each device "
 	    "and tool." },

@@ -22,6 +22,9 @@ extern const struct command commands[];         /* ended by a NULL name */
 /* Rows and names of a device as an applet; the strings live until the next call. */
 struct doc applet_doc(const struct device *device);
 void print_usage(FILE *out);
+/* NULL: no such command. */
+const struct command *command_find(const char *name);
+int print_command_help(const struct command *c);
 /* Options of a tool, and its actions. */
 void print_tool_help(const struct tool *tool);
 const struct tool *tool_find(const char *name);

@@ -264,6 +264,11 @@ static int run_named(const char *name, int argc, char **argv)
 	return tool != NULL ? run_tool(tool, argc, argv) : complain_unknown(name);
 }
 
+static bool is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 static int run_word(int argc, char **argv)
 {
 	const struct command *c;
@@ -276,16 +281,16 @@ static int run_word(int argc, char **argv)
 		puts("vhost-device " VHOST_DEVICE_VERSION);
 		return EXIT_DONE;
 	}
-	if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) {
+	if (is_help(argv[0])) {
 		print_usage(stdout);
 		return EXIT_DONE;
 	}
 	if (strcmp(argv[0], "--features") == 0)
 		return print_features();
-	for (c = commands; c->doc.name != NULL; c++) {
-		if (strcmp(c->doc.name, argv[0]) == 0)
-			return c->run(argc - 1, argv + 1);
-	}
+	c = command_find(argv[0]);
+	if (c != NULL)
+		return argc == 2 && is_help(argv[1]) ? print_command_help(c)
+			: c->run(argc - 1, argv + 1);
 	return run_named(argv[0], argc - 1, argv + 1);
 }
 

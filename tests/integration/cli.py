@@ -178,6 +178,11 @@ def help_goes_to_standard_output():
         equal((answer.code, answer.err), (0, ''))
         contains(answer.out, 'Usage: vhost-device')
     equal(run('help', 'rng').out, run('rng', '--help').out)
+    for command in ('list', 'install-links', 'completion', 'man', 'options', 'run', 'help'):
+        answer = run(command, '--help')
+        equal((answer.code, answer.err), (0, ''))
+        contains(answer.out, f'Usage: vhost-device {command} ')
+        equal(run('help', command).out, answer.out)
     contains(run('rng', '--help').out, '  -s, --socket-path <PATH>\n')
 
 
