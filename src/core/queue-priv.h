@@ -142,6 +142,8 @@ struct queue {
 	const struct queue_row *row;
 	unsigned index;
 	uint16_t max_size;
+	uint64_t acked;                 /* features; those in use are above */
+	bool keeps_order;
 	bool packed_acked, halted, told_broken, has_addr, has_base, inband, owes_signal;
 	bool kick_socket, call_socket, err_socket;
 	const char *why;                /* broken, or bad request */

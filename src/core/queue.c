@@ -164,11 +164,20 @@ void queue_set_inband(struct queue *q, bool on)
 	q->inband = on;
 }
 
+static void take_features(struct queue *q)
+{
+	q->packed_acked = (q->acked & BIT(VIRTIO_F_RING_PACKED)) != 0;
+	q->event_idx = (q->acked & BIT(VIRTIO_F_EVENT_IDX)) != 0;
+	q->in_order = q->keeps_order && (q->acked & BIT(VIRTIO_F_IN_ORDER)) != 0;
+}
+
 void queue_set_features(struct queue *q, uint64_t features, bool in_order)
 {
-	q->packed_acked = (features & BIT(VIRTIO_F_RING_PACKED)) != 0;
-	q->event_idx = (features & BIT(VIRTIO_F_EVENT_IDX)) != 0;
-	q->in_order = in_order && (features & BIT(VIRTIO_F_IN_ORDER)) != 0;
+	q->acked = features;
+	q->keeps_order = in_order;
+	/* A ring that runs goes on as it began. */
+	if (!q->attached)
+		take_features(q);
 }
 
 int queue_set_size(struct queue *q, uint32_t n)
@@ -364,6 +373,7 @@ void queue_detach(struct queue *q)
 	if (q->group->last_ended == q)
 		q->group->last_ended = NULL;
 	q->attached = false;
+	take_features(q);
 	/* Who holds chains still ends them; the owner is told of the last one. */
 	q->halted = q->held > 0;
 	q->n_pushed = 0;

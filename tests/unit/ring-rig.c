@@ -55,8 +55,8 @@ static void echo(struct chain *c)
 		left = chain_put_size(c);
 	while (left > 0) {
 		n = left < sizeof(buf) ? left : sizeof(buf);
-		ck_assert(chain_get(c, buf, n));
-		ck_assert(chain_put(c, buf, n));
+		MUST(chain_get(c, buf, n));
+		MUST(chain_put(c, buf, n));
 		left -= n;
 	}
 	chain_done(c);

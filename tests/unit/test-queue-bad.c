@@ -576,6 +576,45 @@ START_TEST(more_bytes_than_32_bits)
 }
 END_TEST
 
+/* Memory at both ends of the address space does not make them touch. */
+START_TEST(nothing_goes_around_the_top)
+{
+	const struct driver_setup s = { .size = N, .packed = packed = _i };
+	struct mem_region ends[2] = { { 0, GUEST_PAGE, 0, 0, -1 },
+		{ (uint64_t)-GUEST_PAGE, GUEST_PAGE, (uint64_t)-GUEST_PAGE, GUEST_PAGE, -1 } };
+	struct error err = ERROR_NONE;
+	struct mem_map *map, *both;
+	bool used;
+
+	rig_start(&s);
+	ends[0].fd = ends[1].fd = fd_memfd("ends", 2 * GUEST_PAGE);
+	map = mem_map_add(rig.map, &ends[0], &err);
+	both = mem_map_add(map, &ends[1], &err);
+	ck_assert_msg(both != NULL, "%s", err.text);
+	queue_set_memory(lane->queue, both);
+	mem_map_unref(map);
+	mem_map_unref(both);
+	close(ends[0].fd);
+	two(good_in, (struct buffer){ (uint64_t)-8, 16, true });
+	fd_signal(lane->kick);
+	rig_turn();
+	ck_assert_uint_eq(queue_stats(lane->queue)->bad_requests, 1);
+	/* Up to the top it may go. */
+	raw(&(struct buffer){ (uint64_t)-8, 8, true }, &(uint16_t){ 0 }, 1, 3);
+	fd_signal(lane->kick);
+	rig_turn();
+	ck_assert_uint_eq(lane->popped, 1);
+	used_len(packed ? 2 : 1, &used);
+	ck_assert(used);
+	/* Nor does a table. */
+	raw(&(struct buffer){ (uint64_t)-16, 32, false }, &(uint16_t){ INDIRECT }, 1, 5);
+	fd_signal(lane->kick);
+	rig_turn();
+	ck_assert_uint_eq(queue_stats(lane->queue)->bad_requests, 2);
+	rig_stop();
+}
+END_TEST
+
 START_TEST(head_in_use_twice)
 {
 	const struct driver_setup s = { .size = N, .packed = packed = _i };
@@ -651,9 +690,12 @@ START_TEST(packed_list_runs_into_open_ones)
 	two(good_in, good_out);
 	fd_signal(lane->kick);
 	rig_turn();
+	/* What was read of the open one no longer stands there. */
+	packed_desc(&lane->driver, 1, good_out, 3, 0, true);
 	raw(b, flags, 2, 1);
 	fd_signal(lane->kick);
 	rig_turn();
+	ck_assert_uint_eq(lane->popped, 1);
 	ck_assert_uint_eq(lane->told_broken, 1);
 	rig_stop();
 }
@@ -736,6 +778,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, rules_broken, 0, 2 * (int)ARRAY_SIZE(cases));
 	tcase_add_loop_test(tc, more_bytes_than_32_bits, 0, 2);
+	tcase_add_loop_test(tc, nothing_goes_around_the_top, 0, 2);
 	tcase_add_loop_test(tc, head_in_use_twice, 0, 2);
 	tcase_add_loop_test(tc, served_before_it_broke, 0, 2);
 	tcase_add_test(tc, packed_ring_overfull);

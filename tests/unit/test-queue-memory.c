@@ -84,7 +84,9 @@ START_TEST(window_keeps_the_memory_it_was_lent_from)
 	ck_assert_uint_eq(rig_mapped_pages(), RING_PAGES + DATA_PAGES);
 	memcpy(iov[0].iov_base, "late", 4);
 	ck_assert_mem_eq(guest_at(&rig.guest, GUEST_DATA + 64 + 16), "late", 4);
-	/* Another chain pins nothing. */
+	/* Another chain pins nothing, and what it borrows from the new map frees nothing old. */
+	w.n = 0;
+	ck_assert_uint_eq(chain_lend_put(rig_chain(lane, 1), 0, 8, &w), 8);
 	chain_done(rig_chain(lane, 1));
 	ck_assert_uint_eq(rig_mapped_pages(), RING_PAGES + DATA_PAGES);
 	/* Lent once more, it has windows in both. */
@@ -120,6 +122,31 @@ START_TEST(window_outlives_the_ring)
 	memcpy(iov[0].iov_base, "12345678", 8);
 	chain_done(rig_chain(lane, 0));
 	ck_assert_uint_eq(rig_mapped_pages(), 0);
+	rig_stop();
+}
+END_TEST
+
+/* In order, one that has ended may still wait for an older one; not beyond the ring's end. */
+START_TEST(ended_ones_let_go_with_the_ring)
+{
+	const struct driver_setup s = { .size = 8, .packed = _i, .in_order = true };
+	struct iovec iov[1];
+	struct window w = { .iov = iov, .max = 1 };
+
+	rig_start(&s);
+	lane->mode = HOLD;
+	rig_add_small(lane, 1);
+	rig_send_small(lane, 2);
+	ck_assert_uint_eq(chain_lend_put(rig_chain(lane, 1), 0, 8, &w), 8);
+	chain_done(rig_chain(lane, 1));
+	queue_detach(lane->queue);
+	queue_set_memory(lane->queue, NULL);
+	queue_set_memory(other->queue, NULL);
+	mem_map_unref(rig.map);
+	rig.map = NULL;
+	ck_assert_uint_eq(queue_held(lane->queue), 1);
+	ck_assert_uint_eq(rig_mapped_pages(), 0);
+	chain_done(rig_chain(lane, 0));
 	rig_stop();
 }
 END_TEST
@@ -253,6 +280,7 @@ int main(void)
 	tcase_add_loop_test(tc, parked_chain_follows_the_memory, 0, 2);
 	tcase_add_loop_test(tc, window_keeps_the_memory_it_was_lent_from, 0, 2);
 	tcase_add_loop_test(tc, window_outlives_the_ring, 0, 2);
+	tcase_add_loop_test(tc, ended_ones_let_go_with_the_ring, 0, 2);
 	tcase_add_loop_test(tc, ring_whose_memory_is_gone_breaks, 0, 2);
 	tcase_add_loop_test(tc, swap_publishes_into_the_old_memory_first, 0, 2);
 	tcase_add_loop_test(tc, truncated_memory_breaks_its_rings_only, 0, 2);

@@ -161,6 +161,35 @@ START_TEST(nothing_changes_while_it_runs)
 }
 END_TEST
 
+/* Features that come while it runs count from the next start on. */
+START_TEST(features_change_while_it_runs)
+{
+	struct driver_setup s = both(_i, 16);
+	struct error err = ERROR_NONE;
+	unsigned i;
+
+	s.event_idx = s.in_order = true;
+	rig_start(&s);
+	lane->mode = HOLD;
+	rig_add_small(lane, 0);
+	rig_send_small(lane, 1);
+	chain_done(rig_chain(lane, 1));
+	queue_set_features(lane->queue, s.packed ? 0 : BIT(VIRTIO_F_RING_PACKED), false);
+	chain_done(rig_chain(lane, 0));
+	rig_turn();
+	for (i = 0; i < 2; i++)
+		ck_assert_int_eq(rig_collect(lane, NULL), 0);
+	lane->mode = ECHO;
+	rig_send_small(lane, 2);
+	ck_assert_int_eq(rig_collect(lane, NULL), 8);
+	queue_detach(lane->queue);
+	queue_set_base(lane->queue, 0x80008000);
+	ck_assert_int_eq(queue_run(lane->queue, &err), 0);
+	ck_assert_uint_eq(queue_base(lane->queue), s.packed ? 0x8000 : 0x80008000);
+	rig_stop();
+}
+END_TEST
+
 static const struct {
 	uint32_t base;
 	int ret;
@@ -542,6 +571,30 @@ START_TEST(no_batches_unless_acked)
 }
 END_TEST
 
+/* In a used descriptor WRITE says that there are bytes (virtio 1.4, 2.8.4). */
+START_TEST(packed_used_flags)
+{
+	const uint16_t used = VIRTQ_DESC_AVAIL | VIRTQ_DESC_USED;
+	const struct vring_packed_desc *p;
+
+	start_holding(1, 8);
+	p = (const struct vring_packed_desc *)(const void *)
+		guest_at(&rig.guest, lane->driver.desc);
+	one_buffer(0);
+	one_buffer(1);
+	rig_turn();
+	chain_put(rig_chain(lane, 0), "x", 1);
+	chain_done(rig_chain(lane, 0));
+	chain_done(rig_chain(lane, 0));
+	/* Not a flag of the first before the turn ends. */
+	ck_assert_uint_eq(le16_get(p[0].flags) & used, VIRTQ_DESC_AVAIL);
+	rig_turn();
+	ck_assert_uint_eq(le16_get(p[0].flags), used | VIRTQ_DESC_WRITE);
+	ck_assert_uint_eq(le16_get(p[1].flags), used);
+	rig_stop();
+}
+END_TEST
+
 /* Budget. */
 
 START_TEST(budget_of_a_turn)
@@ -751,6 +804,7 @@ int main(void)
 	tcase_add_loop_test(tc, ring_must_lie_in_memory, 0, 2 * (int)ARRAY_SIZE(places));
 	tcase_add_test(tc, ring_may_end_with_its_region);
 	tcase_add_loop_test(tc, nothing_changes_while_it_runs, 0, 2);
+	tcase_add_loop_test(tc, features_change_while_it_runs, 0, 2);
 	tcase_add_loop_test(tc, packed_base, 0, (int)ARRAY_SIZE(packed_bases));
 	tcase_add_loop_test(tc, base_of_a_ring_never_told, 0, 2);
 	tcase_add_test(tc, base_goes_on_over_the_wrap);
@@ -765,6 +819,7 @@ int main(void)
 	tcase_add_loop_test(tc, in_order_entries_speak_for_full_buffers, 0, 2);
 	tcase_add_loop_test(tc, in_order_waits_for_the_oldest, 0, 2);
 	tcase_add_loop_test(tc, no_batches_unless_acked, 0, 2);
+	tcase_add_test(tc, packed_used_flags);
 	tcase_add_loop_test(tc, budget_of_a_turn, 0, 2);
 	tcase_add_loop_test(tc, whole_ring_in_flight, 0, 2);
 	tcase_add_loop_test(tc, halt_waits_for_open_chains, 0, 2);
