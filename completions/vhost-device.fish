@@ -4,7 +4,7 @@ function __vhost_device_row
 	complete -c vhost-device-$argv[1] $argv[2..-1]
 	complete -c vhost-device -n "__fish_seen_subcommand_from $argv[1]" $argv[2..-1]
 end
-complete -c vhost-device -n __fish_use_subcommand -x -a 'run list help install-links completion man options gpio i2c rng template bench probe'
+complete -c vhost-device -n __fish_use_subcommand -x -a 'run list help control install-links completion man options gpio i2c rng template bench probe'
 __vhost_device_row gpio -l device-list -s l -x -a '' -d 'Chips, one for each guest, separated by colons  N is /dev/gpiochipN, sN a simulated chip of N lines'
 __vhost_device_row gpio -l edges -x -a 'coalesce count' -d 'Edges while an interrupt is masked  coalesce makes one interrupt of them, as hardware does, count delivers one for each'
 __vhost_device_row gpio -l on-reset -x -a 'release hold' -d 'Outputs, when the driver starts anew or the front end leaves  release gives them back to the host, hold keeps them as they are'
@@ -15,6 +15,7 @@ __vhost_device_row gpio -l fd -x -a '' -d 'Use this inherited connected socket f
 __vhost_device_row gpio -l client -r -F -d 'Connect to a front end that listens on this Unix socket, again when it went away'
 __vhost_device_row gpio -l socket-mode -x -a '' -d 'Octal permissions of the socket'
 __vhost_device_row gpio -l socket-group -x -a '' -d 'Group of the socket, a name or a number'
+__vhost_device_row gpio -l control -r -F -d 'Take commands on this Unix socket, see the command control'
 __vhost_device_row gpio -l queue-size -x -a '' -d 'Largest ring a guest may set up, a power of two'
 __vhost_device_row gpio -l once -d 'End after one session'
 __vhost_device_row gpio -l persistent -d 'Serve one session after the other'
@@ -38,6 +39,7 @@ __vhost_device_row i2c -l fd -x -a '' -d 'Use this inherited connected socket fo
 __vhost_device_row i2c -l client -r -F -d 'Connect to a front end that listens on this Unix socket, again when it went away'
 __vhost_device_row i2c -l socket-mode -x -a '' -d 'Octal permissions of the socket'
 __vhost_device_row i2c -l socket-group -x -a '' -d 'Group of the socket, a name or a number'
+__vhost_device_row i2c -l control -r -F -d 'Take commands on this Unix socket, see the command control'
 __vhost_device_row i2c -l queue-size -x -a '' -d 'Largest ring a guest may set up, a power of two'
 __vhost_device_row i2c -l once -d 'End after one session'
 __vhost_device_row i2c -l persistent -d 'Serve one session after the other'
@@ -61,6 +63,7 @@ __vhost_device_row rng -l fd -x -a '' -d 'Use this inherited connected socket fo
 __vhost_device_row rng -l client -r -F -d 'Connect to a front end that listens on this Unix socket, again when it went away'
 __vhost_device_row rng -l socket-mode -x -a '' -d 'Octal permissions of the socket'
 __vhost_device_row rng -l socket-group -x -a '' -d 'Group of the socket, a name or a number'
+__vhost_device_row rng -l control -r -F -d 'Take commands on this Unix socket, see the command control'
 __vhost_device_row rng -l queue-size -x -a '' -d 'Largest ring a guest may set up, a power of two'
 __vhost_device_row rng -l once -d 'End after one session'
 __vhost_device_row rng -l persistent -d 'Serve one session after the other'
@@ -81,6 +84,7 @@ __vhost_device_row template -l fd -x -a '' -d 'Use this inherited connected sock
 __vhost_device_row template -l client -r -F -d 'Connect to a front end that listens on this Unix socket, again when it went away'
 __vhost_device_row template -l socket-mode -x -a '' -d 'Octal permissions of the socket'
 __vhost_device_row template -l socket-group -x -a '' -d 'Group of the socket, a name or a number'
+__vhost_device_row template -l control -r -F -d 'Take commands on this Unix socket, see the command control'
 __vhost_device_row template -l queue-size -x -a '' -d 'Largest ring a guest may set up, a power of two'
 __vhost_device_row template -l once -d 'End after one session'
 __vhost_device_row template -l persistent -d 'Serve one session after the other'

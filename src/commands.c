@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
-/* Commands: list, help, run, install-links, completion, man, options. */
+/* Commands: list, help, run, control, install-links, completion, man, options. */
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "commands.h"
 #include "core/plan.h"
+#include "vhost-device/fd.h"
 
 enum { NAME_SIZE = 64, LINK_SIZE = 4096 };
 
@@ -258,6 +262,55 @@ static int command_install_links(int argc, char **argv)
 	return code;
 }
 
+/* ---- control ---- */
+
+static int control_send(int fd, const char *path, int argc, char **argv)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	char line[512] = "";
+	size_t n = 0;
+	int i;
+
+	if (strlen(path) >= sizeof(sa.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(sa.sun_path, path, strlen(path));
+	for (i = 0; i < argc && n < sizeof(line); i++)
+		n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s", argv[i],
+				      i + 1 < argc ? " " : "\n");
+	if (n >= sizeof(line))
+		return -E2BIG;
+	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ||
+	    send(fd, line, n, MSG_NOSIGNAL) < 0)
+		return -errno;
+	return 0;
+}
+
+static int command_control(int argc, char **argv)
+{
+	static const char bad[] = "error: ";
+	CLOSE_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char buf[4096];
+	int ret, code = EXIT_DONE;
+	bool first = true;
+	ssize_t n;
+
+	if (argc < 2)
+		return complain(EXIT_USAGE, "control: give the socket, and what to do there: "
+				"help lists it");
+	ret = fd < 0 ? -errno : control_send(fd, argv[0], argc - 1, argv + 1);
+	if (ret < 0)
+		return complain(EXIT_FAILED, "%s: %s", argv[0], strerror(-ret));
+	while ((n = read(fd, buf, sizeof(buf))) > 0) {
+		if (first && (size_t)n >= sizeof(bad) - 1 && memcmp(buf, bad, sizeof(bad) - 1) == 0)
+			code = EXIT_FAILED;
+		first = false;
+		fwrite(buf, 1, (size_t)n, code == EXIT_DONE ? stdout : stderr);
+	}
+	if (n < 0)
+		return complain(EXIT_FAILED, "%s: %s", argv[0], strerror(errno));
+	return code;
+}
+
 /* ---- generated texts ---- */
 
 static int command_completion(int argc, char **argv)
@@ -411,6 +464,8 @@ const struct command commands[] = {
 	  command_list },
 	{ { "help", "[NAME]", "Print the commands, or what a command, device or tool takes." },
 	  command_help },
+	{ { "control", "SOCKET COMMAND...", "Tell a running device something, on the socket of its "
+	    "--control; the command help lists what." }, command_control },
 	{ { "install-links", "DIR", "Make a link vhost-device-NAME in DIR for each device "
 	    "and tool." },
 	  command_install_links },

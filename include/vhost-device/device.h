@@ -40,6 +40,20 @@ enum reset_why {
 	RESET_LEFT,                     /* the front end left */
 };
 
+/*
+ * What an operator may tell a running instance (--control). Words are those
+ * behind the name; < 0 with err set: that is the answer.
+ */
+struct said;
+void say(struct said *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+struct device_command {
+	const char *name, *args, *help;
+	unsigned least, most;           /* words behind the name */
+	int (*run)(struct instance *in, struct said *r, char **words, unsigned n,
+		   struct error *err);
+};
+
 struct device {
 	const char *name, *summary;
 	uint32_t virtio_id, flags;
@@ -54,6 +68,7 @@ struct device {
 	const char *const *counters;    /* NULL-ended names for instance_stat() */
 	const char *const *capabilities;        /* NULL-ended words of --print-capabilities */
 	const struct dl_library *const *libraries;      /* NULL-ended: opened only when needed */
+	const struct device_command *commands;  /* ended by an all-NULL row */
 	const char *type;               /* of --print-capabilities, when not the name */
 
 	int (*check)(void *conf, struct error *err);    /* rules across options; < 0 with err set */

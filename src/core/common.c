@@ -79,6 +79,9 @@ const struct option socket_rows[] = {
 	  NULL, OPT_CUSTOM, .parse = parse_mode, OPT(struct socket_conf, mode) },
 	{ "socket-group", "GROUP", "Group of the socket, a name or a number.", NULL, OPT_CUSTOM,
 	  .parse = parse_group, OPT(struct socket_conf, group) },
+	{ "control", "PATH", "Take commands on this Unix socket, see the command control. With "
+	  "several guests the number of the guest is appended.", NULL, OPT_PATH,
+	  OPT(struct socket_conf, control) },
 	{ "queue-size", "N", "Largest ring a guest may set up, a power of two. Without it the "
 	  "device decides.", NULL, OPT_UINT, .min = 1, .max = 32768,
 	  .aliases = queue_size_aliases, OPT(struct socket_conf, queue_size) },

@@ -12,7 +12,7 @@ struct maybe_int {
 
 /* Of one instance, or of a row of them. */
 struct socket_conf {
-	char *path, *client, *config;
+	char *path, *client, *config, *control;
 	struct opt_list fds, connected_fds;     /* of uint32_t */
 	uint32_t count;
 	struct maybe_int mode, group;

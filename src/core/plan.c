@@ -181,6 +181,8 @@ static int fill_item(struct plan *plan, const struct row_of *row, struct plan_it
 		ret = device->check(item->conf, err);
 	if (ret == 0)
 		ret = make_endpoint(plan, row, item, index, err);
+	if (ret == 0 && s->control != NULL)
+		ret = make_path(s->control, row, index, row->count > 1, &item->control, err);
 	/* Every word was fine by itself: no usage error any more. */
 	return ret == -EINVAL ? -ENOTSUP : ret;
 }
@@ -280,6 +282,7 @@ void plan_finish(struct plan *plan)
 		opt_finish(socket_rows, &item->socket);
 		endpoint_finish(&item->endpoint);
 		free(item->conf);
+		free(item->control);
 	}
 	free(plan->items);
 	for (i = plan->inherited.next; i < plan->inherited.n; i++)

@@ -17,6 +17,7 @@ struct plan_item {
 	char name[80];
 	struct instance_setup setup;
 	struct endpoint endpoint;
+	char *control;                  /* path, or NULL */
 };
 
 struct plan {

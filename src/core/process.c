@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/control.h"
 #include "core/log-core.h"
 #include "core/mem.h"
 #include "core/process.h"
@@ -43,6 +44,7 @@ struct runner {
 struct member {
 	struct process *process;
 	struct instance *in;
+	struct control *control;
 	struct loop *loop;
 	struct post listen, leave, gone;
 	bool leaving;
@@ -137,6 +139,7 @@ static void member_gone(struct post *post)
 	struct member *m = container_of(post, struct member, gone);
 	struct process *p = m->process;
 
+	control_free(take_ptr(m->control));
 	instance_free(m->in);
 	m->in = NULL;
 	if (atomic_fetch_sub(&p->alive, 1) == 1)
@@ -202,7 +205,9 @@ static int member_open(struct process *p, struct plan_item *item, struct loop *l
 	p->n_members++;
 	atomic_fetch_add(&p->alive, 1);
 	instance_on_finished(m->in, member_finished, m);
-	return 0;
+	if (item->control != NULL)
+		m->control = control_new(loop, m->in, item->setup.device, item->control, err);
+	return item->control != NULL && m->control == NULL ? err->code : 0;
 }
 
 /* ---- loops ---- */
@@ -374,6 +379,7 @@ static void finish(struct process *p)
 	join_runners(p);
 	io_finish(&p->stop_io);
 	for (i = 0; i < p->n_members; i++) {
+		control_free(p->members[i].control);
 		if (p->members[i].in != NULL)
 			instance_free(p->members[i].in);
 	}

@@ -154,7 +154,21 @@ def rng_is_read(folder):
 def gpio_lines_are_used(folder):
     if run('gpio', '--help').returncode != 0:
         return 'gpio is not built'
-    with served(folder, 'gpio', '-l', 's4[0/wire=1,1/name=key,2/pull-up,3]') as path:
+    control = os.path.join(folder, 'control')
+    with served(folder, 'gpio', '-l', 's4[0/wire=1,1/name=key,2/pull-up,3]', '--control',
+                control) as path:
+        expect(run('control', control, 'drive', 'key', '1'), 0)
+        expect(run('probe', 'gpio', path, 'get', 'key'), 0, '1')
+        expect(run('control', control, 'drive', 'key', 'float'), 0)
+        expect(run('control', control, 'show'), 0, '1 s4/1 free irq=0 level=0 key')
+        expect(run('control', control, 'help'), 0, 'drive LINE 0|1|float')
+        expect(run('control', control, 'drive', 'key'), 1, 'error: use: drive LINE')
+        expect(run('control', control, 'drive', 'lock', '1'), 1, 'no line is called lock')
+        expect(run('control', control, 'dance'), 1, "no command 'dance'")
+        expect(run('control', control, *['x'] * 40), 1, 'more than 32 words')
+        expect(run('control', control, 'x' * 600), 1, 'too long')
+        expect(run('control', control), 2, 'give the socket')
+        expect(run('control', control + 'x', 'show'), 1, 'No such file')
         expect(run('probe', path), 0, 'gpio (virtio id 41)')
         found = json.loads(expect(run('probe', 'gpio', path, 'lines', '--json'), 0).stdout)
         assert found == {'line_0': 'in 0 dummy0', 'line_1': 'in 0 key', 'line_2': 'in 1 dummy2',

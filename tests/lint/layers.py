@@ -14,7 +14,8 @@ ORDER = [
     ['channel', 'mem'],
     ['queue', 'chain', 'gbuf', 'device'],
     ['vu', 'upcall'],
-    ['instance', 'reset', 'listen', 'stats', 'sandbox', 'registry', 'conf', 'plan'],
+    ['instance', 'reset', 'listen', 'stats', 'sandbox', 'registry', 'conf', 'plan',
+     'control'],
     ['process'],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

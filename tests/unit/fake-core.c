@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -287,6 +289,35 @@ int host_open(struct instance *in, const char *path, int flags, struct error *er
 	int fd = open(path, flags | O_CLOEXEC);
 
 	return fd >= 0 ? fd : error_set(err, -errno, "%s: %s", path, strerror(errno));
+}
+
+void say(struct said *r, const char *fmt, ...)
+{
+	va_list ap;
+	size_t n;
+
+	va_start(ap, fmt);
+	n = strlen(fake.reply);
+	vsnprintf(fake.reply + n, sizeof(fake.reply) - n, fmt, ap);
+	va_end(ap);
+}
+
+int fake_command(struct error *err, const char *name, unsigned n, ...)
+{
+	const struct device_command *d = fake.device->commands;
+	char *words[8];
+	va_list ap;
+	unsigned i;
+
+	while (strcmp(d->name, name) != 0)
+		d++;
+	ck_assert(n >= d->least && n <= d->most);
+	va_start(ap, n);
+	for (i = 0; i < n; i++)
+		words[i] = va_arg(ap, char *);
+	va_end(ap);
+	fake.reply[0] = '\0';
+	return d->run(&instance, NULL, words, n, err);
 }
 
 /* Queue. */

@@ -35,6 +35,7 @@ struct fake {
 	uint64_t counters[FAKE_COUNTERS];
 	unsigned config_changes, warnings, threads;
 	bool running;
+	char reply[4096];               /* to the last command */
 };
 
 extern struct fake fake;
@@ -53,6 +54,8 @@ void fake_teardown(void);
 struct chain *fake_push(const void *get, size_t get_size, size_t put_size);
 /* The same on another queue than the first. */
 struct chain *fake_push_to(unsigned index, const void *get, size_t get_size, size_t put_size);
+/* A command of the operator with n words behind its name; what it returns. */
+int fake_command(struct error *err, const char *name, unsigned n, ...);
 /* Turns of the loop at this time. */
 void fake_at(uint64_t now);
 /* Turns of the loop in real time until this many chains have ended, within ten seconds. */

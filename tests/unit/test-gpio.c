@@ -692,6 +692,43 @@ START_TEST(a_wire_interrupts)
 }
 END_TEST
 
+START_TEST(commands_of_the_operator)
+{
+	struct error err = ERROR_NONE;
+	const struct chain *c;
+
+	set("edges", "count");
+	begin("s4[0/name=key,1-3]+s1");
+	enable(0, GPIO_IRQ_EDGE_RISING);
+	c = arm(0);
+	ck_assert_int_eq(fake_command(&err, "drive", 2, "key", "1"), 0);
+	fired(c);
+	ck_assert_int_eq(fake_command(&err, "drive", 2, "0", "float"), 0);
+	good(GPIO_MSG_GET_VALUE, 0, 0, 0);
+	ck_assert_int_eq(fake_command(&err, "pulse", 2, "key", "3"), 0);
+	fired(arm(0));
+	fired(arm(0));
+	fired(arm(0));
+	c = arm(0);
+	is_parked(c);
+	ck_assert_int_eq(fake_command(&err, "show", 0), 0);
+	ck_assert_ptr_nonnull(strstr(fake.reply, "0 s4/0 in irq=1 armed level=0 key\n"));
+	ck_assert_ptr_nonnull(strstr(fake.reply, "4 s1/0 free irq=0 level=0"));
+	good(GPIO_MSG_SET_VALUE, 2, 1, 0);
+	good(GPIO_MSG_SET_DIRECTION, 2, OUT, 0);
+	ck_assert_int_eq(fake_command(&err, "wire", 2, "key", "2"), 0);
+	fired(c);
+	ck_assert_int_eq(fake_command(&err, "unwire", 1, "2"), 0);
+	good(GPIO_MSG_GET_VALUE, 0, 0, 0);
+	ck_assert_int_lt(fake_command(&err, "wire", 2, "0", "0"), 0);
+	ck_assert_int_lt(fake_command(&err, "wire", 2, "0", "4"), 0);
+	ck_assert_int_lt(fake_command(&err, "drive", 2, "0", "2"), 0);
+	ck_assert_int_lt(fake_command(&err, "drive", 2, "5", "1"), 0);
+	ck_assert_int_lt(fake_command(&err, "pulse", 2, "0", "0"), 0);
+	end();
+}
+END_TEST
+
 START_TEST(many_armed_lines)
 {
 	const struct chain *c[MANY];
@@ -830,6 +867,7 @@ static void add_interrupt_tests(TCase *tc)
 	tcase_add_loop_test(tc, levels, 0, 2);
 	tcase_add_test(tc, outputs_do_not_interrupt);
 	tcase_add_test(tc, a_wire_interrupts);
+	tcase_add_test(tc, commands_of_the_operator);
 	tcase_add_test(tc, many_armed_lines);
 	tcase_add_test(tc, pause);
 	tcase_add_test(tc, reset_releases_lines);

@@ -23,8 +23,9 @@
 #include <string.h>
 
 #include "gpio.h"
+#include "vhost-device/num.h"
 
-enum { PENDING_MAX = 1 << 20 };
+enum { PENDING_MAX = 1 << 20, PULSES_MAX = 10000 };
 
 enum on_reset { RESET_RELEASES, RESET_HOLDS };
 enum edge_policy { EDGES_COALESCED, EDGES_COUNTED };
@@ -456,6 +457,108 @@ static void gpio_close(struct instance *in)
 	bank_close(&g->bank);
 }
 
+/* ---- from outside ---- */
+
+static int sim_line(struct instance *in, const char *word, struct line **ret_line,
+		    struct error *err)
+{
+	struct gpio *g = instance_state(in);
+	struct line *l = bank_find(&g->bank, word);
+
+	if (l == NULL)
+		return error_set(err, -EINVAL, "no line is called %s", word);
+	if (!chip_is_sim(l->chip))
+		return error_set(err, -EPERM, "line %s is not simulated: it has wires of its own",
+				 word);
+	*ret_line = l;
+	return 0;
+}
+
+static int do_drive(struct instance *in, struct said *r, char **words, unsigned n,
+		    struct error *err)
+{
+	struct line *l;
+	int ret = sim_line(in, words[0], &l, err);
+
+	if (ret < 0)
+		return ret;
+	if (strcmp(words[1], "0") == 0 || strcmp(words[1], "1") == 0)
+		sim_drive(l, words[1][0] == '1');
+	else if (strcmp(words[1], "float") == 0)
+		sim_drive(l, -1);
+	else
+		return error_set(err, -EINVAL, "%s is not 0, 1 or float", words[1]);
+	return 0;
+}
+
+static int do_pulse(struct instance *in, struct said *r, char **words, unsigned n,
+		    struct error *err)
+{
+	struct line *l;
+	uint64_t times = 1;
+	int before, ret = sim_line(in, words[0], &l, err);
+
+	if (ret == 0 && n > 1 && num_parse(words[1], 1, PULSES_MAX, &times) < 0)
+		ret = error_set(err, -ERANGE, "%s is not 1 to %u", words[1], PULSES_MAX);
+	if (ret < 0)
+		return ret;
+	before = sim_driven(l);
+	for (; times > 0; times--) {
+		sim_drive(l, !sim_level(l));
+		sim_drive(l, !sim_level(l));
+	}
+	sim_drive(l, before);
+	return 0;
+}
+
+static int do_wire(struct instance *in, struct said *r, char **words, unsigned n,
+		   struct error *err)
+{
+	struct line *a, *b = NULL;
+	int ret = sim_line(in, words[0], &a, err);
+
+	if (ret == 0 && n > 1)
+		ret = sim_line(in, words[1], &b, err);
+	if (ret < 0)
+		return ret;
+	if (a == b || (b != NULL && a->chip != b->chip))
+		return error_set(err, -EINVAL, "a wire joins two lines of one chip");
+	if (b != NULL)
+		sim_wire(a, b);
+	else
+		sim_unwire(a);
+	return 0;
+}
+
+static int do_show(struct instance *in, struct said *r, char **words, unsigned n,
+		   struct error *err)
+{
+	static const char *const directions[] = { "free", "out", "in" };
+	const struct gpio *g = instance_state(in);
+	const struct line *l;
+	unsigned i;
+
+	for (i = 0; i < g->bank.n_lines; i++) {
+		l = &g->bank.lines[i];
+		say(r, "%u %s/%u %s irq=%u%s", i, l->chip->name, l->offset,
+		      directions[l->direction], l->irq, l->parked != NULL ? " armed" : "");
+		if (chip_is_sim(l->chip))
+			say(r, " level=%d", sim_level(l));
+		say(r, "%s%s\n", l->attr.name[0] != '\0' ? " " : "", l->attr.name);
+	}
+	return 0;
+}
+
+static const struct device_command gpio_commands[] = {
+	{ "drive", "LINE 0|1|float", "Drive a simulated line from outside, or let go of it.", 2, 2,
+	  do_drive },
+	{ "pulse", "LINE [N]", "Turn a simulated line over and back, N times.", 1, 2, do_pulse },
+	{ "wire", "LINE LINE", "Join two simulated lines of a chip.", 2, 2, do_wire },
+	{ "unwire", "LINE", "Take that away.", 1, 1, do_wire },
+	{ "show", "", "List all lines.", 0, 0, do_show },
+	{ NULL }
+};
+
 static const char *const edge_words[] = { "coalesce", "count", NULL };
 static const char *const reset_words[] = { "release", "hold", NULL };
 
@@ -500,6 +603,7 @@ const struct device device_gpio = {
 	.options = gpio_options,
 	.counters = gpio_counters,
 	.libraries = gpio_libraries,
+	.commands = gpio_commands,
 	.open = gpio_open,
 	.close = gpio_close,
 	.stop = gpio_stop,
