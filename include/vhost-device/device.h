@@ -45,7 +45,7 @@ enum reset_why {
  * behind the name; < 0 with err set: that is the answer.
  */
 struct said;
-void say(struct said *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void control_say(struct said *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 struct device_command {
 	const char *name, *args, *help;

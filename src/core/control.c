@@ -37,7 +37,7 @@ struct control {
 	size_t size, sent;
 };
 
-void say(struct said *r, const char *fmt, ...)
+void control_say(struct said *r, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -53,8 +53,8 @@ static void print_help(const struct device *d, struct said *r)
 	const struct device_command *c;
 
 	for (c = d->commands; c != NULL && c->name != NULL; c++)
-		say(r, "%s%s%s\n        %s\n", c->name, c->args[0] != '\0' ? " " : "", c->args,
-		      c->help);
+		control_say(r, "%s%s%s\n        %s\n", c->name, c->args[0] != '\0' ? " " : "",
+			    c->args, c->help);
 }
 
 static int run_words(struct control *c, struct said *r, char **words, unsigned n,
@@ -126,7 +126,7 @@ static void give_answer(struct control *c)
 		return;
 	}
 	if (run_line(c, &r, &err) < 0)
-		say(&r, "error: %s\n", err.text);
+		control_say(&r, "error: %s\n", err.text);
 	if (fclose(r.file) != 0)
 		hang_up(c);
 	else

@@ -291,7 +291,7 @@ int host_open(struct instance *in, const char *path, int flags, struct error *er
 	return fd >= 0 ? fd : error_set(err, -errno, "%s: %s", path, strerror(errno));
 }
 
-void say(struct said *r, const char *fmt, ...)
+void control_say(struct said *r, const char *fmt, ...)
 {
 	va_list ap;
 	size_t n;

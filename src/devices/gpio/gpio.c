@@ -540,11 +540,11 @@ static int do_show(struct instance *in, struct said *r, char **words, unsigned n
 
 	for (i = 0; i < g->bank.n_lines; i++) {
 		l = &g->bank.lines[i];
-		say(r, "%u %s/%u %s irq=%u%s", i, l->chip->name, l->offset,
+		control_say(r, "%u %s/%u %s irq=%u%s", i, l->chip->name, l->offset,
 		      directions[l->direction], l->irq, l->parked != NULL ? " armed" : "");
 		if (chip_is_sim(l->chip))
-			say(r, " level=%d", sim_level(l));
-		say(r, "%s%s\n", l->attr.name[0] != '\0' ? " " : "", l->attr.name);
+			control_say(r, " level=%d", sim_level(l));
+		control_say(r, "%s%s\n", l->attr.name[0] != '\0' ? " " : "", l->attr.name);
 	}
 	return 0;
 }
