@@ -22,9 +22,14 @@ struct adapter_ops {
 	/* All of list that belongs to this bus. A client of '*' that is taken gets unlisted. */
 	int (*claim)(struct adapter *a, struct instance *in, struct list *l, unsigned bus,
 		     struct error *err);
-	/* On the worker: one START, repeated ones, one STOP. 0 or a negative errno. */
+	/*
+	 * On the worker, or on a loop that at_once() allows it: one START,
+	 * repeated ones, one STOP. 0 or a negative errno.
+	 */
 	int (*transfer)(struct adapter *a, struct i2c_msg *msgs, unsigned n,
 			const struct list_client *first);
+	/* On a loop: transfer() is as quick there as handing it to the worker. NULL: never. */
+	bool (*at_once)(struct adapter *a, const struct i2c_msg *msgs, unsigned n);
 	/* On a loop, after -ENODEV: look whether it is there again. NULL: never. */
 	void (*mend)(struct adapter *a, struct instance *in);
 	void (*free)(struct adapter *a);

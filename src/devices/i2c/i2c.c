@@ -253,11 +253,19 @@ static void limit_fired(struct timer *timer)
 static void submit(struct i2c *d)
 {
 	struct transfer *t = d->t;
+	const struct adapter_ops *ops;
 
 	timer_set(&d->part, 0);
 	t->adapter = d->adapters[t->first.bus];
-	if ((d->gone & BIT(t->first.bus)) != 0 && t->adapter->ops->mend != NULL)
-		t->adapter->ops->mend(t->adapter, d->in);
+	ops = t->adapter->ops;
+	if ((d->gone & BIT(t->first.bus)) != 0 && ops->mend != NULL)
+		ops->mend(t->adapter, d->in);
+	if (ops->at_once != NULL && ops->at_once(t->adapter, t->msgs, t->n)) {
+		transfer_run(&t->job);
+		finish(d, t, t->result);
+		t->n = 0;
+		return;
+	}
 	d->busy = true;
 	timer_set(&d->limit, loop_now(instance_loop(d->in)) + d->timeout);
 	worker_submit(t->adapter->worker, d->in, &t->job);
