@@ -234,12 +234,25 @@ static int parse_selection(struct bank *b, struct chip *c, const char **at, stru
 	return ret;
 }
 
+static bool is_chip_name(const char *name)
+{
+	uint64_t n;
+
+	return name[0] == '/' || strncmp(name, "label=", 6) == 0 ||
+		num_parse(name, 0, UINT32_MAX, &n) == 0;
+}
+
 static struct chip *open_chip(struct instance *in, const char *word, struct error *err)
 {
 	uint64_t n;
 
-	if (word[0] != 's')
+	if (word[0] != 's' && is_chip_name(word))
 		return host_chip_open(in, word, err);
+	if (word[0] != 's') {
+		error_set(err, -EINVAL, "\"%s\" is no GPIO chip: give N for /dev/gpiochipN, sN "
+			  "for N simulated lines, a path, or label=PATTERN", word);
+		return NULL;
+	}
 	if (num_parse(word + 1, 1, LINES_MAX, &n) < 0) {
 		error_set(err, -ERANGE, "\"%s\": a simulated chip is s and 1 to %u lines", word,
 			  LINES_MAX);

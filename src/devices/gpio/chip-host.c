@@ -20,7 +20,6 @@
 
 #include "gpio.h"
 #include "vhost-device/fd.h"
-#include "vhost-device/num.h"
 
 enum { EVENTS = 64, FIFO = 1024, RETRY_NS = 1000 * 1000 * 1000 };
 
@@ -540,23 +539,10 @@ static const struct chip_ops host_ops = {
 	.close = host_close,
 };
 
-static bool is_chip_name(const char *name)
-{
-	uint64_t n;
-
-	return name[0] == '/' || strncmp(name, "label=", 6) == 0 ||
-		num_parse(name, 0, UINT32_MAX, &n) == 0;
-}
-
 struct chip *host_chip_open(struct instance *in, const char *name, struct error *err)
 {
 	struct host_chip *h;
 
-	if (!is_chip_name(name)) {
-		error_set(err, -EINVAL, "\"%s\" is no GPIO chip: give N for /dev/gpiochipN, sN "
-			  "for N simulated lines, a path, or label=PATTERN", name);
-		return NULL;
-	}
 	if (dl_load(&gpio_library, err) < 0)
 		return NULL;
 	h = calloc(1, sizeof(*h));
