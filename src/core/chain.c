@@ -35,6 +35,7 @@ static __attribute__((noinline)) enum popped locate(struct queue *q, struct seg 
 		s->host = NULL;
 		addr += got;
 		len -= got;
+		q->pieces++;
 		if (mem_at_guest(q->map, addr, len, &got, &q->hint) == NULL)
 			return bad(q, "a buffer ends outside of memory");
 	}

@@ -16,7 +16,8 @@ enum {
 	FIRST_CLASS = 16,
 	MAX_HOLES = 4,                  /* gaps in the put side that wait to be filled */
 	HEAD_BATCH = 32,                /* avail entries fetched at once */
-	TURN_BUDGET = 256,              /* chains per queue and turn */
+	TURN_BUDGET = 256,              /* chains per queue and turn .. */
+	CHAIN_PIECES = 256,             /* .. of up to so many pieces, longer ones count for more */
 	LONG_TABLE = 1024,              /* descriptors a request may have in any ring */
 };
 
@@ -119,6 +120,7 @@ struct queue {
 	uint32_t map_gen, epoch, seq;
 	uint32_t size;
 	unsigned budget, held;
+	unsigned pieces;                /* looked up for descriptors that cross regions, this pop */
 	bool running, attached, broken, armed;
 	bool event_idx, in_order;
 	bool signalled_valid;           /* there is an earlier decision to compare with */

@@ -236,6 +236,14 @@ static bool rest_queue(struct queue *q)
 	return certain;
 }
 
+/* Nobody else of the loop shall wait for what makes a request long. */
+static void spend(struct queue *q, const struct chain *c)
+{
+	unsigned cost = 1 + (c->n_segs + q->pieces) / CHAIN_PIECES;
+
+	q->budget -= cost < q->budget ? cost : q->budget;
+}
+
 /* The device never sees it; the driver gets it back in its turn. */
 static void fail_chain(struct queue *q, struct chain *c)
 {
@@ -260,9 +268,10 @@ struct chain *queue_pop(struct queue *q)
 			return NULL;
 		}
 		c = queue_blank_chain(q);
+		q->pieces = 0;
 		got = c != NULL ? q->layout->pop(q, c) : POP_NO_MEMORY;
 		if (got == POP_OK) {
-			q->budget--;
+			spend(q, c);
 			q->stats.requests++;
 			queue_touch(q);
 			queue_open_chain(q, c);
@@ -273,7 +282,7 @@ struct chain *queue_pop(struct queue *q)
 		if (c != NULL && got != POP_BAD)
 			queue_put_segs(q, c);
 		if (got == POP_BAD) {
-			q->budget--;
+			spend(q, c);
 			fail_chain(q, c);
 		} else if (got == POP_BROKEN) {
 			ring_broke(q, q->why);

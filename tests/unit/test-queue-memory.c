@@ -250,7 +250,7 @@ START_TEST(segments_are_bounded)
 			split_offer(&lane->driver, (uint16_t)i);
 	}
 	fd_signal(lane->kick);
-	for (turn = 0; turn < 20; turn++)
+	for (turn = 0; turn < 40; turn++)
 		loop_turn(rig.loop, false);
 	held = queue_held(lane->queue);
 	ck_assert_uint_gt(held, 1000);
@@ -261,7 +261,7 @@ START_TEST(segments_are_bounded)
 		chain_done(rig_chain(lane, 0));
 	loop_turn(rig.loop, false);
 	loop_fake_clock(rig.loop, 5 * 1000 * 1000);
-	for (turn = 0; turn < 3; turn++)
+	for (turn = 0; turn < 5; turn++)
 		loop_turn(rig.loop, false);
 	ck_assert_uint_eq(queue_held(lane->queue), held);
 	ck_assert_uint_eq(queue_stats(lane->queue)->bad_requests, 0);

@@ -597,6 +597,35 @@ END_TEST
 
 /* Budget. */
 
+/* Long requests take more of it: another guest must not wait for a thousand pieces of each. */
+START_TEST(long_requests_cost_more)
+{
+	enum { DESCS = 1000, REQUESTS = 100 };
+	/* Over two borders of regions: three pieces, found anew for each descriptor. */
+	const struct buffer across = { GUEST_DATA + 5 * GUEST_PAGE - 3, 7 * GUEST_PAGE + 8, true };
+	const struct buffer inside = { GUEST_DATA, 8, true };
+	const bool crosses = _i & 2;
+	static struct buffer b[DESCS];
+	struct driver_setup s = { .size = 1024, .packed = _i & 1 };
+	unsigned i;
+
+	for (i = 0; i < DESCS; i++)
+		b[i] = crosses ? across : inside;
+	rig_start(&s);
+	lane->mode = HOLD;
+	for (i = 0; i < REQUESTS; i++)
+		MUST(driver_add(&lane->driver, b, DESCS, 0, GUEST_APART, NULL));
+	fd_signal(lane->kick);
+	loop_turn(rig.loop, false);
+	/* 1 + 1000 / 256, or 1 + 3000 / 256. */
+	ck_assert_uint_eq(lane->popped, crosses ? 22 : 64);
+	for (i = 0; i < 6; i++)
+		loop_turn(rig.loop, false);
+	ck_assert_uint_eq(lane->popped, REQUESTS);
+	rig_stop();
+}
+END_TEST
+
 START_TEST(budget_of_a_turn)
 {
 	const struct driver_setup s = both(_i, 2048);
@@ -821,6 +850,7 @@ int main(void)
 	tcase_add_loop_test(tc, no_batches_unless_acked, 0, 2);
 	tcase_add_test(tc, packed_used_flags);
 	tcase_add_loop_test(tc, budget_of_a_turn, 0, 2);
+	tcase_add_loop_test(tc, long_requests_cost_more, 0, 4);
 	tcase_add_loop_test(tc, whole_ring_in_flight, 0, 2);
 	tcase_add_loop_test(tc, halt_waits_for_open_chains, 0, 2);
 	tcase_add_loop_test(tc, halt_with_nothing_open, 0, 2);
