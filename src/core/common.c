@@ -85,6 +85,8 @@ const struct option socket_rows[] = {
 	{ "queue-size", "N", "Largest ring a guest may set up, a power of two. Without it the "
 	  "device decides.", NULL, OPT_UINT, .min = 1, .max = 32768,
 	  .aliases = queue_size_aliases, OPT(struct socket_conf, queue_size) },
+	{ "no-packed", NULL, "Offer split rings only, for front ends and guests whose packed rings "
+	  "do not work.", NULL, OPT_FLAG, OPT(struct socket_conf, no_packed) },
 	{ "once", NULL, "End after one session.", NULL, OPT_FLAG, .excludes = not_with_once,
 	  OPT(struct socket_conf, once) },
 	{ "persistent", NULL, "Serve one session after the other. Default, except for devices "

@@ -16,6 +16,7 @@ struct instance_setup {
 	const char *name;               /* "rng", or the INI section's name; copied */
 	unsigned index, count;
 	uint16_t queue_size;            /* --queue-size, 0: the row's */
+	bool no_packed;                 /* split rings only */
 	bool once;                      /* ends after the first session */
 	unsigned drain_ms;              /* at SIGTERM, how long chains may stay open: 1000 */
 };

@@ -44,7 +44,7 @@ struct instance {
 	char *name;
 	unsigned index, count;
 	unsigned drain_ms;
-	bool once;
+	bool once, no_packed;
 
 	struct loop *loop;
 	struct listener *listener;

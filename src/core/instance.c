@@ -98,8 +98,9 @@ static struct vu_offer make_offer(const struct instance *in)
 	const struct device *d = in->device;
 
 	return (struct vu_offer){
-		.features = core_features | d->features | in->own_features |
-			(d->flags & DEV_IN_ORDER ? BIT(VIRTIO_F_IN_ORDER) : 0),
+		.features = (core_features | d->features | in->own_features |
+			(d->flags & DEV_IN_ORDER ? BIT(VIRTIO_F_IN_ORDER) : 0)) &
+			~(in->no_packed ? BIT(VIRTIO_F_RING_PACKED) : 0),
 		.tolerated = d->tolerated,
 		.required = d->required,
 		.protocol = core_protocol | (d->config_size > 0 ? BIT(VU_PF_CONFIG) : 0),
@@ -313,6 +314,7 @@ struct instance *instance_new(struct loop *l, const struct instance_setup *setup
 	in->count = setup->count;
 	in->drain_ms = setup->drain_ms;
 	in->once = setup->once;
+	in->no_packed = setup->no_packed;
 	in->loop = l;
 	in->step.fn = on_step;
 	timer_init(&in->slow, l, on_slow);

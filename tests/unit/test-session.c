@@ -267,6 +267,19 @@ START_TEST(queue_size_option)
 }
 END_TEST
 
+START_TEST(no_packed_option)
+{
+	static const struct instance_setup setup = { .device = &guest_device, .name = "fixture0",
+		.count = 1, .drain_ms = 1000, .no_packed = true };
+
+	instance_free(guest.in);
+	guest_expect("close");
+	guest_new(&setup);
+	guest_do("connect");
+	ck_assert_uint_eq(guest_ask_u64(VU_GET_FEATURES) & BIT(VIRTIO_F_RING_PACKED), 0);
+}
+END_TEST
+
 START_TEST(offered_at_open)
 {
 	static const struct instance_setup setup = { .device = &guest_device, .name = "fixture0",
@@ -693,6 +706,7 @@ int main(void)
 	tcase_add_test(tc, legacy_driver_is_told);
 	tcase_add_test(tc, memory_slots);
 	tcase_add_test(tc, queue_size_option);
+	tcase_add_test(tc, no_packed_option);
 	tcase_add_test(tc, offered_at_open);
 	tcase_add_test(tc, offer);
 	tcase_add_test(tc, in_order_begins_at_the_used_index);
