@@ -50,12 +50,12 @@ struct option {
 	unsigned flags;
 	char brief;                     /* short letter or 0 */
 	char sep;                       /* OPT_LIST, OPT_EACH: separator, or 0; ' ': any blanks */
+	uint16_t offset, size;          /* target in the conf, or in the item */
 	uint64_t min, max;              /* OPT_UINT, OPT_SIZE; max 0: the type's */
 	const char *const *words;       /* OPT_CHOICE: NULL-ended; "word|alias" takes both */
 	const char *const *aliases;     /* other long names, NULL-ended */
 	const char *const *excludes;    /* rows it rules out, which then are not required */
 	const struct option *sub;       /* OPT_GROUP: rows of its items */
-	size_t offset, size;            /* target in the conf, or in the item */
 	/*
 	 * OPT_CUSTOM. -EINVAL: the text is no such value (a usage error, exit 2);
 	 * any other code: it is one, but will not do here (exit 1). The text of

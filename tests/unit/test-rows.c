@@ -78,7 +78,7 @@ static void check_target(const struct option *row, size_t conf_size, const char 
 {
 	size_t size = is_list(row) ? sizeof(struct opt_list) : row->size;
 
-	ck_assert_msg(row->size > 0 && row->size == type_size(row), "%s: size %zu of %s", where,
+	ck_assert_msg(row->size > 0 && row->size == type_size(row), "%s: size %u of %s", where,
 		      row->size, row->name);
 	ck_assert_msg(row->offset <= conf_size && size <= conf_size - row->offset,
 		      "%s: %s lies outside its conf", where, row->name);
