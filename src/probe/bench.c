@@ -30,15 +30,10 @@ static int guess_driver(const struct bench_conf *c, const struct driver **ret_dr
 {
 	const struct known *fit;
 	struct facts facts;
-	struct fe *fe;
-	int ret = vdev_dial(c->socket, c->tool.timeout * 1000, c->tool.wait, &fe, err);
+	int ret = facts_of(c->socket, c->tool.timeout * 1000, c->tool.wait, NULL, &facts, err);
 
 	if (ret < 0)
 		return ret;
-	ret = facts_learn(&fe, c->socket, c->tool.timeout * 1000, NULL, &facts, err);
-	fe_free(fe);
-	if (ret < 0)
-		return error_prefix(err, "%s: ", c->socket);
 	if (facts_guess(&facts, &fit, 1) > 0) {
 		*ret_driver = driver_find(known_name(fit));
 		if (*ret_driver != NULL && (*ret_driver)->load != NULL)
@@ -84,14 +79,14 @@ static struct load_setup make_setup(const struct bench_conf *c, const struct dri
 
 static void progress(const struct bench_conf *c, struct target *const *t, unsigned done)
 {
-	double seconds = (double)t[0]->ns / 1e9;
+	double seconds = out_double(t[0]->ns) / 1e9;
 
 	if (c->seconds < 2 || !isatty(STDERR_FILENO))
 		return;
 	fprintf(stderr, "\r\033[K");
 	if (done < ROUNDS)
 		fprintf(stderr, "%u of %u s, %.0f requests a second", c->seconds * done / ROUNDS,
-			c->seconds, seconds > 0 ? (double)t[0]->requests / seconds : 0);
+			c->seconds, seconds > 0 ? out_double(t[0]->requests) / seconds : 0);
 	fflush(stderr);
 }
 
@@ -120,17 +115,17 @@ static int run_rounds(const struct bench_conf *c, struct target **t, unsigned n,
 
 static double per_second(const struct target *t, uint64_t n)
 {
-	return t->ns > 0 ? (double)n * 1e9 / (double)t->ns : 0;
+	return t->ns > 0 ? out_double(n) * 1e9 / out_double(t->ns) : 0;
 }
 
 static double cpu_seconds(const struct target *t)
 {
-	return (double)t->cpu_ticks / (double)sysconf(_SC_CLK_TCK);
+	return out_double(t->cpu_ticks) / out_double((uint64_t)sysconf(_SC_CLK_TCK));
 }
 
 static double cpu_us(const struct target *t)
 {
-	return t->requests > 0 ? cpu_seconds(t) * 1e6 / (double)t->requests : 0;
+	return t->requests > 0 ? cpu_seconds(t) * 1e6 / out_double(t->requests) : 0;
 }
 
 static const struct {
@@ -178,8 +173,9 @@ static void print_bars(struct out *o, const struct hist *h)
 			memset(bar, '#', BAR);
 			bar[(n * BAR + most - 1) / most] = '\0';
 			if (out_for_people(o)) {
-				fprintf(o->file, "  %9.1f us  %-*s %5.1f %%\n", (double)from / 1e3,
-					BAR, bar, 100.0 * (double)n / (double)h->n);
+				fprintf(o->file, "  %9.1f us  %-*s %5.1f %%\n",
+					out_double(from) / 1e3, BAR, bar,
+					100.0 * out_double(n) / out_double(h->n));
 				continue;
 			}
 			out_open(o, NULL);
@@ -198,9 +194,9 @@ static void print_latency(struct out *o, const struct target *t)
 	out_open(o, "latency_us");
 	for (i = 0; i < LATENCIES; i++)
 		out_real(o, latencies[i].key,
-			 (double)hist_at(&t->hist, latencies[i].permille) / 1e3, 1, "");
-	out_real(o, "mean", t->hist.n > 0 ? (double)t->hist.sum / (double)t->hist.n / 1e3 : 0, 1,
-		 "");
+			 out_double(hist_at(&t->hist, latencies[i].permille)) / 1e3, 1, "");
+	out_real(o, "mean", t->hist.n > 0
+		 ? out_double(t->hist.sum) / out_double(t->hist.n) / 1e3 : 0, 1, "");
 	out_close(o);
 	out_open_list(o, "histogram");
 	print_bars(o, &t->hist);
@@ -212,7 +208,7 @@ static void print_target(struct out *o, const char *key, const struct target *t)
 	out_open(o, key);
 	out_text(o, "socket", "%s", t->setup.vdev.path);
 	out_number(o, "requests", t->requests);
-	out_real(o, "seconds", (double)t->ns / 1e9, 3, "");
+	out_real(o, "seconds", out_double(t->ns) / 1e9, 3, "");
 	out_real(o, "requests_per_second", per_second(t, t->requests), 0, "");
 	out_real(o, "bytes_per_second", per_second(t, t->bytes), 0, "");
 	if (t->cpu_known) {
@@ -240,8 +236,9 @@ static void print_ratios(struct out *o, const struct target *a, const struct tar
 	print_ratio(o, "requests_per_second", per_second(a, a->requests),
 		    per_second(b, b->requests));
 	for (i = 0; i < LATENCIES; i++)
-		print_ratio(o, latencies[i].key, (double)hist_at(&a->hist, latencies[i].permille),
-			    (double)hist_at(&b->hist, latencies[i].permille));
+		print_ratio(o, latencies[i].key,
+			    out_double(hist_at(&a->hist, latencies[i].permille)),
+			    out_double(hist_at(&b->hist, latencies[i].permille)));
 	if (a->cpu_known && b->cpu_known)
 		print_ratio(o, "cpu_us_per_request", cpu_us(a), cpu_us(b));
 	out_close(o);

@@ -236,14 +236,13 @@ static bool needs_reset(const struct facts *f, const struct known *k)
 }
 
 static const struct oddity oddities[] = {
-	{ lacks_version_1, "VERSION_1 is not offered: a legacy device, current drivers refuse it" },
-	{ lacks_protocol, "no protocol features: the number of queues and the config space stay "
-	  "unknown" },
+	{ lacks_version_1, "VERSION_1 is not offered: current drivers refuse it" },
+	{ lacks_protocol, "no protocol features: queues and config space stay unknown" },
 	{ lacks_mq, "MQ is not offered: the number of queues stays unknown" },
-	{ lacks_reply_ack, "REPLY_ACK is not offered: a request that fails is not noticed" },
+	{ lacks_reply_ack, "REPLY_ACK is not offered: failures stay unknown" },
 	{ has_no_queue, "it has no queue" },
-	{ has_unknown_feature, "it offers feature bits that this device does not have" },
-	{ has_unknown_protocol, "it offers protocol features that are not known here" },
+	{ has_unknown_feature, "it offers features that this device does not have" },
+	{ has_unknown_protocol, "it offers unknown protocol features" },
 	{ has_lone_inband, "INBAND_NOTIFICATIONS without BACKEND_REQ and REPLY_ACK cannot work" },
 	{ has_lone_skip_drain, "GET_VRING_BASE_SKIP_DRAIN without the inflight features cannot "
 	  "work" },
@@ -251,9 +250,9 @@ static const struct oddity oddities[] = {
 	  "number it" },
 	{ has_notify_on_empty, "NOTIFY_ON_EMPTY is a legacy feature" },
 	{ has_many_slots, "it claims more than 512 memory slots" },
-	{ has_needless_config, "CONFIG is offered for a device without config space" },
-	{ refuses_config, "CONFIG is offered, but no length of config space is answered" },
-	{ hangs_up, "it hangs up when it is asked for more config space than it has" },
+	{ has_needless_config, "CONFIG is offered without a config space" },
+	{ refuses_config, "CONFIG is offered, but never answered" },
+	{ hangs_up, "it hangs up when asked for more config space than it has" },
 	{ varies, "two GET_FEATURES were answered differently" },
 	{ needs_reset, "the device says that it needs a reset" },
 };

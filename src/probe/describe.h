@@ -30,6 +30,10 @@ struct facts {
 int facts_learn(struct fe **fe, const char *path, unsigned timeout_ms, const struct known *hint,
 		struct facts *ret_facts, struct error *err);
 
+/* The same with a connection of its own; errors name the path. */
+int facts_of(const char *path, unsigned timeout_ms, bool wait, const struct known *hint,
+	     struct facts *ret_facts, struct error *err);
+
 /* Devices that fit, best first; how many. */
 unsigned facts_guess(const struct facts *f, const struct known **ret_fits, unsigned max);
 

@@ -221,30 +221,39 @@ static int score_of(const struct facts *f, const struct known *k)
 
 unsigned facts_guess(const struct facts *f, const struct known **ret_fits, unsigned max)
 {
-	int scores[64];
-	const struct known *k;
-	unsigned at, n = 0;
-	int score;
+	int scores[64], best, first = 0;
+	unsigned i, at, n;
 
-	bug_if(max > ARRAY_SIZE(scores));
-	for (k = known_devices; k < known_devices + known_count; k++) {
-		score = score_of(f, k);
-		if (score < 0)
-			continue;
-		for (at = n; at > 0 && scores[at - 1] < score; at--) {
-			if (at < max) {
-				scores[at] = scores[at - 1];
-				ret_fits[at] = ret_fits[at - 1];
+	bug_if(known_count > ARRAY_SIZE(scores));
+	for (i = 0; i < known_count; i++)
+		scores[i] = score_of(f, &known_devices[i]);
+	for (n = 0; n < max; n++) {
+		best = -1;
+		for (i = at = 0; i < known_count; i++) {
+			if (scores[i] > best) {
+				best = scores[i];
+				at = i;
 			}
 		}
-		if (at >= max)
-			continue;
-		scores[at] = score;
-		ret_fits[at] = k;
-		n += n < max;
+		/* What fits far better leaves no doubt. */
+		if (best < 0 || 2 * best < first)
+			break;
+		first = n == 0 ? best : first;
+		scores[at] = -1;
+		ret_fits[n] = &known_devices[at];
 	}
-	/* What fits far better leaves no doubt. */
-	while (n > 1 && 2 * scores[n - 1] < scores[0])
-		n--;
 	return n;
+}
+
+int facts_of(const char *path, unsigned timeout_ms, bool wait, const struct known *hint,
+	     struct facts *ret_facts, struct error *err)
+{
+	struct fe *fe;
+	int ret = vdev_dial(path, timeout_ms, wait, &fe, err);
+
+	if (ret < 0)
+		return ret;
+	ret = facts_learn(&fe, path, timeout_ms, hint, ret_facts, err);
+	fe_free(fe);
+	return ret < 0 ? error_prefix(err, "%s: ", path) : 0;
 }

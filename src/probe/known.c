@@ -107,11 +107,6 @@
 	  "media", "command, event", \
 	  "", \
 	  "device_caps:x4:1 device_type:u4:0:5 card:t32") \
-	X(30, 2, 2, false, 0, 0, \
-	  "video-encoder", "command, event", \
-	  "RESOURCE_GUEST_PAGES RESOURCE_NON_CONTIG RESOURCE_VIRTIO_OBJECT", \
-	  "version:u4:0:1 max_caps_length:u4:1 max_resp_length:u4:1 " \
-	  "device_name:t32") \
 	X(31, 2, 2, false, 0, 0, \
 	  "video-decoder", "command, event", \
 	  "RESOURCE_GUEST_PAGES RESOURCE_NON_CONTIG RESOURCE_VIRTIO_OBJECT", \
@@ -129,28 +124,6 @@
 	  "rpmb", "request", \
 	  "", \
 	  "capacity:u1:1:128 max_wr_cnt:u1 max_rd_cnt:u1") \
-	X(27, 1, 1, false, 0, 0, \
-	  "pmem", "request", \
-	  "SHMEM_REGION", \
-	  "start:x8 size:x8:1") \
-	X(23, 2, 2, false, 0, 0, \
-	  "iommu", "request, event", \
-	  "INPUT_RANGE DOMAIN_RANGE MAP_UNMAP BYPASS PROBE MMIO BYPASS_CONFIG", \
-	  "page_size_mask:x8:1 input_start:x8 input_end:x8 domain_start:u4 " \
-	  "domain_end:u4 probe_size:u4 bypass:u1:0:1 reserved:p3") \
-	X(5, 2, 5, false, 0, 0, \
-	  "balloon", "inflate, deflate, statistics, free page, reporting", \
-	  "MUST_TELL_HOST STATS_VQ DEFLATE_ON_OOM FREE_PAGE_HINT PAGE_POISON " \
-	  "PAGE_REPORTING", \
-	  "num_pages:u4 actual:u4 free_page_hint_cmd_id:u4 poison_val:x4") \
-	X(35, 1, 0, false, 0, 0, \
-	  "watchdog", "", \
-	  "", \
-	  "") \
-	X(40, 2, 2, false, 0, 0, \
-	  "bluetooth", "transmit, receive", \
-	  "VND_HCI MSFT_EXT AOSP_EXT CONFIG_V2", \
-	  "type:u1:0:1 vendor:x2 msft_opcode:x2") \
 	X(0, 1, 1, false, 0, 0, \
 	  "template", "request, answered with its own bytes", \
 	  "", \

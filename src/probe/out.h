@@ -30,6 +30,11 @@ void out_close(struct out *o);
 void out_text(struct out *o, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void out_number(struct out *o, const char *key, uint64_t value);
 void out_hex(struct out *o, const char *key, uint64_t value);  /* JSON: a string */
+/* Of a number below 2^63: unlike the cast alone, one instruction. */
+static inline double out_double(uint64_t value)
+{
+	return (double)(int64_t)value;
+}
 /* With so many decimals; unit is for people alone, "" or " us". */
 void out_real(struct out *o, const char *key, double value, unsigned decimals,
 	      const char *unit);

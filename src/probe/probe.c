@@ -5,6 +5,7 @@
 
 #include "describe.h"
 #include "driver.h"
+#include "hostile.h"
 #include "tools.h"
 
 enum { FITS = 6 };
@@ -12,8 +13,8 @@ enum { FITS = 6 };
 struct probe_conf {
 	struct tool_conf tool;
 	struct opt_list words;
-	char *id;
-	bool packed;
+	char *id, *only;
+	bool packed, hostile;
 };
 
 static char *word(const struct probe_conf *c, size_t i)
@@ -24,10 +25,9 @@ static char *word(const struct probe_conf *c, size_t i)
 static int describe(const struct probe_conf *c, const char *path, struct error *err)
 {
 	const struct known *fits[FITS], *k = NULL;
-	unsigned n, timeout_ms = c->tool.timeout * 1000;
 	struct facts facts;
 	struct out o;
-	struct fe *fe;
+	unsigned n;
 	int ret;
 
 	if (c->id != NULL) {
@@ -36,13 +36,9 @@ static int describe(const struct probe_conf *c, const char *path, struct error *
 			return error_set(err, -EINVAL, "--id %.60s: this device is not known here",
 					 c->id);
 	}
-	ret = vdev_dial(path, timeout_ms, c->tool.wait, &fe, err);
+	ret = facts_of(path, c->tool.timeout * 1000, c->tool.wait, k, &facts, err);
 	if (ret < 0)
 		return ret;
-	ret = facts_learn(&fe, path, timeout_ms, k, &facts, err);
-	fe_free(fe);
-	if (ret < 0)
-		return error_prefix(err, "%s: ", path);
 	n = k == NULL ? facts_guess(&facts, fits, FITS) : 0;
 	out_begin(&o, stdout, c->tool.json);
 	facts_print(&o, path, &facts, n > 0 ? fits[0] : k, k != NULL, fits + 1, n > 0 ? n - 1 : 0);
@@ -85,10 +81,26 @@ static int drive(const struct probe_conf *c, struct error *err)
 	return ret;
 }
 
+static int attack(const struct probe_conf *c, struct error *err)
+{
+	struct out o;
+	int ret;
+
+	if (c->words.n != 1)
+		return error_set(err, -EINVAL, "--hostile needs a socket and nothing else");
+	out_begin(&o, stdout, c->tool.json);
+	ret = hostile_run(&o, word(c, 0), c->tool.timeout * 1000, c->only, err);
+	if (ret == 0 || ret == -EIO)
+		out_end(&o);
+	return ret;
+}
+
 static int run(const void *conf, struct error *err)
 {
 	const struct probe_conf *c = conf;
 
+	if (c->hostile)
+		return attack(c, err);
 	if (c->words.n == 1)
 		return describe(c, word(c, 0), err);
 	if (c->words.n == 2)
@@ -122,6 +134,11 @@ static const struct option rows[] = {
 	  OPT_ITEMS(struct probe_conf, words, char *) },
 	{ "id", "DEVICE", "The device, a name or a virtio id, instead of a guess.", NULL,
 	  OPT_STRING, OPT(struct probe_conf, id) },
+	{ "hostile", NULL, "Send what a bad front end or a bad guest might send, and say of each "
+	  "case whether the back end survived, closed the session, died or hung.", NULL, OPT_FLAG,
+	  OPT(struct probe_conf, hostile) },
+	{ "only", "TEXT", "With --hostile: only cases with this in their name.", NULL, OPT_STRING,
+	  OPT(struct probe_conf, only) },
 	{ "packed", NULL, "Use packed rings.", NULL, OPT_FLAG, OPT(struct probe_conf, packed) },
 	{ NULL }
 };

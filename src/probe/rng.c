@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Driver half of the entropy device (virtio 1.4, 5.4): every buffer comes back filled. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "driver.h"
-#include "vhost-device/fd.h"
 #include "vhost-device/num.h"
 
 enum { PIECE = 65536 };
@@ -35,32 +32,17 @@ static void count(struct tally *t, const uint8_t *buf, uint32_t n)
 /* About 255 for bytes at random: below 180 or above 350 is one chance in a thousand. */
 static double chi_square(const struct tally *t)
 {
-	double expected = (double)t->bytes / 256, sum = 0, d;
+	double expected = out_double(t->bytes) / 256, sum = 0, d;
 	unsigned i;
 
 	for (i = 0; i < 256; i++) {
-		d = (double)t->seen[i] - expected;
+		d = out_double(t->seen[i]) - expected;
 		sum += d * d / expected;
 	}
 	return sum;
 }
 
-static int write_all(int fd, const uint8_t *buf, size_t n, const char *name, struct error *err)
-{
-	ssize_t k;
-
-	while (fd >= 0 && n > 0) {
-		k = write(fd, buf, n);
-		if (k < 0 && errno != EINTR)
-			return error_set(err, -errno, "%s: cannot be written: %s", name,
-					 strerror(errno));
-		buf += k > 0 ? k : 0;
-		n -= k > 0 ? (size_t)k : 0;
-	}
-	return 0;
-}
-
-static int collect(struct vdev *v, uint64_t size, int fd, const char *name, struct tally *t,
+static int collect(struct vdev *v, uint64_t size, FILE *file, struct tally *t,
 		   struct error *err)
 {
 	FREE_PTR uint8_t *buf = malloc(PIECE);
@@ -79,9 +61,8 @@ static int collect(struct vdev *v, uint64_t size, int fd, const char *name, stru
 			return ret;
 		count(t, buf, (uint32_t)ret);
 		left -= (uint64_t)ret;
-		ret = write_all(fd, buf, (size_t)ret, name, err);
-		if (ret < 0)
-			return ret;
+		if (file != NULL)
+			fwrite(buf, 1, (size_t)ret, file);
 	}
 	return 0;
 }
@@ -92,9 +73,9 @@ static void print(struct out *o, const struct tally *t, double seconds)
 	out_number(o, "requests", t->requests);
 	out_number(o, "shortest_answer", t->shortest);
 	out_real(o, "seconds", seconds, 3, " s");
-	out_real(o, "megabytes_per_second", seconds > 0 ? (double)t->bytes / seconds / 1e6 : 0, 1,
-		 "");
-	out_real(o, "ones", 100.0 * (double)t->ones / (8.0 * (double)t->bytes), 3, " %");
+	out_real(o, "megabytes_per_second",
+		 seconds > 0 ? out_double(t->bytes) / seconds / 1e6 : 0, 1, "");
+	out_real(o, "ones", 100.0 * out_double(t->ones) / (8.0 * out_double(t->bytes)), 3, " %");
 	out_real(o, "chi_square", chi_square(t), 1, " (255 degrees of freedom)");
 }
 
@@ -103,23 +84,27 @@ static int read_bytes(struct vdev *v, struct out *o, char **words, unsigned n, s
 	const char *name = n > 1 ? words[1] : NULL;
 	struct tally t = { .bytes = 0 };
 	struct timespec a, b;
-	CLOSE_FD int fd = -1;
+	FILE *file = NULL;
 	uint64_t size;
 	int ret;
 
 	if (num_parse_size(words[0], 1, UINT64_MAX, &size) < 0)
 		return error_set(err, -EINVAL, "'%.60s' is no number of bytes, as in 512 or 1M",
 				 words[0]);
-	if (name != NULL)
-		fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (name != NULL && fd < 0)
-		return error_set(err, -errno, "%s: cannot be opened: %s", name, strerror(errno));
+	if (name != NULL) {
+		file = fopen(name, "we");
+		if (file == NULL)
+			return error_set(err, -errno, "%s: cannot be opened: %s", name,
+					 strerror(errno));
+	}
 	clock_gettime(CLOCK_MONOTONIC, &a);
-	ret = collect(v, size, fd, name, &t, err);
+	ret = collect(v, size, file, &t, err);
 	clock_gettime(CLOCK_MONOTONIC, &b);
+	if (file != NULL && (ferror(file) | fclose(file)) != 0 && ret == 0)
+		ret = error_set(err, -EIO, "%s: cannot be written", name);
 	if (ret < 0)
 		return ret;
-	print(o, &t, (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
+	print(o, &t, out_double(b.tv_sec - a.tv_sec) + out_double(b.tv_nsec - a.tv_nsec) / 1e9);
 	return 0;
 }
 

@@ -47,7 +47,7 @@ static void play(struct hostile *h, unsigned row)
 {
 	const struct role *role = &roles[row % N_ROLES];
 	CLOSE_FD int fd = strange_fd((enum strange)(row / N_ROLES));
-	struct guest *g = hostile_guest(h, S_RUNNING);
+	struct guest *g = hostile_guest(h, CASE_RUNNING);
 	unsigned i;
 	int ret;
 
@@ -66,4 +66,9 @@ static void play(struct hostile *h, unsigned row)
 	guest_free(g);
 }
 
-const struct hostile_kind hostile_fds = { "descriptor", N_CASES, name, play };
+static unsigned count(void)
+{
+	return N_CASES;
+}
+
+const struct hostile_kind hostile_fds = { "descriptor", count, name, play };

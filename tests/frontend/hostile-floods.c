@@ -33,7 +33,7 @@ static unsigned flood(int fd, const void *bytes, size_t n, unsigned count)
 static void never_reads_answers(struct hostile *h)
 {
 	const struct vu_header hdr = { VU_GET_FEATURES, VU_VERSION, 0 };
-	struct guest *g = hostile_guest(h, S_RUNNING);
+	struct guest *g = hostile_guest(h, CASE_RUNNING);
 	unsigned sent = flood(fe_fd(g->fe), &hdr, sizeof(hdr), FLOOD), i;
 	struct fe_message m;
 
@@ -52,7 +52,7 @@ static void never_reads_answers(struct hostile *h)
 static void never_reads_and_leaves(struct hostile *h)
 {
 	const struct vu_header hdr = { VU_GET_FEATURES, VU_VERSION, 0 };
-	struct guest *g = hostile_guest(h, S_RUNNING);
+	struct guest *g = hostile_guest(h, CASE_RUNNING);
 
 	flood(fe_fd(g->fe), &hdr, sizeof(hdr), FLOOD);
 	guest_free(g);
@@ -61,7 +61,7 @@ static void never_reads_and_leaves(struct hostile *h)
 static void flood_of_messages(struct hostile *h)
 {
 	const struct vu_header hdr = { VU_SET_OWNER, VU_VERSION, 0 };
-	struct guest *g = hostile_guest(h, S_RUNNING);
+	struct guest *g = hostile_guest(h, CASE_RUNNING);
 	unsigned i, sent = 0;
 	struct pollfd p = { .fd = fe_fd(g->fe), .events = POLLOUT };
 
@@ -80,7 +80,7 @@ static void flood_of_garbage(struct hostile *h)
 	struct guest *g;
 
 	for (round = 0; round < 20; round++) {
-		g = hostile_guest(h, S_CONNECTED);
+		g = hostile_guest(h, CASE_CONNECTED);
 		for (i = 0; i < sizeof(bytes); i++)
 			bytes[i] = (uint8_t)guest_random(g, 256);
 		bytes[round] = (uint8_t)round;
@@ -92,7 +92,7 @@ static void flood_of_garbage(struct hostile *h)
 
 static void flood_of_kicks(struct hostile *h)
 {
-	struct guest *g = hostile_guest(h, S_RUNNING);
+	struct guest *g = hostile_guest(h, CASE_RUNNING);
 	unsigned i;
 
 	for (i = 0; i < FLOOD; i++)
@@ -104,7 +104,7 @@ static void flood_of_kicks(struct hostile *h)
 static void flood_of_descriptors(struct hostile *h)
 {
 	const uint64_t index = 0;
-	struct guest *g = hostile_guest(h, S_RUNNING);
+	struct guest *g = hostile_guest(h, CASE_RUNNING);
 	unsigned i;
 
 	fe_want_acks(g->fe, false);
@@ -122,7 +122,7 @@ static void flood_of_descriptors(struct hostile *h)
 
 static void flood_of_tables(struct hostile *h)
 {
-	struct guest *g = hostile_guest(h, S_RUNNING);
+	struct guest *g = hostile_guest(h, CASE_RUNNING);
 	unsigned i, before = server_mappings(&h->server);
 
 	for (i = 0; i < 300; i++)
@@ -134,7 +134,7 @@ static void flood_of_tables(struct hostile *h)
 
 static void flood_of_stops(struct hostile *h)
 {
-	struct guest *g = hostile_guest(h, S_RUNNING);
+	struct guest *g = hostile_guest(h, CASE_RUNNING);
 	unsigned i;
 
 	for (i = 0; i < 500; i++) {
@@ -147,7 +147,7 @@ static void flood_of_stops(struct hostile *h)
 
 static void flood_of_resets(struct hostile *h)
 {
-	struct guest *g = hostile_guest(h, S_RUNNING);
+	struct guest *g = hostile_guest(h, CASE_RUNNING);
 	unsigned i;
 
 	for (i = 0; i < 300; i++)
@@ -162,7 +162,7 @@ static void flood_of_resets(struct hostile *h)
 static void flood_of_bad_requests(struct hostile *h)
 {
 	const struct fe_seg seg = { 0xdead0000, 8 };
-	struct guest *g = hostile_guest(h, S_RUNNING);
+	struct guest *g = hostile_guest(h, CASE_RUNNING);
 	struct fe_used used;
 	unsigned i, done = 0;
 
@@ -189,7 +189,7 @@ static void flood_of_bad_requests(struct hostile *h)
 static void largest_requests(struct hostile *h)
 {
 	struct fe_seg segs[16];
-	struct guest *g = hostile_guest(h, S_RUNNING);
+	struct guest *g = hostile_guest(h, CASE_RUNNING);
 	unsigned i;
 
 	for (i = 0; i < 16; i++)
@@ -233,7 +233,7 @@ static void many_clients(struct hostile *h)
 /* Half of a header, and then nothing: others are served meanwhile. */
 static void stalls(struct hostile *h, const void *bytes, size_t n)
 {
-	struct guest *g = hostile_guest(h, S_RUNNING);
+	struct guest *g = hostile_guest(h, CASE_RUNNING);
 
 	ck_ok(fe_send_raw(g->fe, bytes, n, NULL, 0, &err));
 	guest_echo(g, 20, 2);
@@ -286,4 +286,9 @@ static void play(struct hostile *h, unsigned row)
 	rows[row].play(h);
 }
 
-const struct hostile_kind hostile_floods = { "flood", ARRAY_SIZE(rows), name, play };
+static unsigned count(void)
+{
+	return ARRAY_SIZE(rows);
+}
+
+const struct hostile_kind hostile_floods = { "flood", count, name, play };

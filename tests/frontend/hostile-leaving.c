@@ -97,7 +97,7 @@ static void step(struct guest *g, enum step s)
 
 static void play(struct hostile *h, unsigned row)
 {
-	struct guest *g = hostile_guest(h, S_CONNECTED);
+	struct guest *g = hostile_guest(h, CASE_CONNECTED);
 	enum step s;
 
 	for (s = L_CONNECT; s <= row; s++)
@@ -105,4 +105,9 @@ static void play(struct hostile *h, unsigned row)
 	guest_free(g);
 }
 
-const struct hostile_kind hostile_leaving = { "leaving", L_N, name, play };
+static unsigned count(void)
+{
+	return L_N;
+}
+
+const struct hostile_kind hostile_leaving = { "leaving", count, name, play };

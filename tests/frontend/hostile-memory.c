@@ -19,71 +19,75 @@ enum cut { CUT_RINGS, CUT_DATA, CUT_IN_USE, CUT_THEN_STOP, CUT_THEN_TABLE, CUT_U
 static const struct row {
 	const char *name;
 	enum op op;
-	enum verdict verdict;
+	enum case_verdict verdict;
 	struct vu_region r[2];
 	uint32_t claim;                 /* number of regions, 0: those with a size or an address */
 	int more_fds, more_bytes;
 	unsigned detail;                /* M_FD: enum strange, M_CUT: enum cut */
 	bool breaks;                    /* the ring is no longer in memory */
 } rows[] = {
-	{ "table, an empty region", M_TABLE, V_REFUSED, { { FAR, 0, FAR, 0 } } },
-	{ "table, 2^64 - 1 bytes", M_TABLE, V_REFUSED, { { 0, UINT64_MAX, 0, 0 } }, 1 },
-	{ "table, guest range wraps", M_TABLE, V_REFUSED, { { UINT64_MAX - 4095, MIB, FAR, 0 } } },
-	{ "table, user range wraps", M_TABLE, V_REFUSED, { { FAR, MIB, UINT64_MAX - 4095, 0 } } },
-	{ "table, offset behind the file", M_TABLE, V_REFUSED, { { FAR, 4096, FAR, 2 * MIB } } },
-	{ "table, end behind the file", M_TABLE, V_REFUSED, { { FAR, MIB, FAR, 4096 } } },
-	{ "table, a page too long", M_TABLE, V_REFUSED, { { FAR, MIB + 4096, FAR, 0 } } },
-	{ "table, a byte too long", M_TABLE, V_REFUSED, { { FAR, MIB + 1, FAR, 0 } } },
-	{ "table, offset and size wrap", M_TABLE, V_REFUSED,
+	{ "table, an empty region", M_TABLE, CASE_REFUSED, { { FAR, 0, FAR, 0 } } },
+	{ "table, 2^64 - 1 bytes", M_TABLE, CASE_REFUSED, { { 0, UINT64_MAX, 0, 0 } }, 1 },
+	{ "table, guest range wraps", M_TABLE, CASE_REFUSED,
+		{ { UINT64_MAX - 4095, MIB, FAR, 0 } } },
+	{ "table, user range wraps", M_TABLE, CASE_REFUSED,
+		{ { FAR, MIB, UINT64_MAX - 4095, 0 } } },
+	{ "table, offset behind the file", M_TABLE, CASE_REFUSED, { { FAR, 4096, FAR, 2 * MIB } } },
+	{ "table, end behind the file", M_TABLE, CASE_REFUSED, { { FAR, MIB, FAR, 4096 } } },
+	{ "table, a page too long", M_TABLE, CASE_REFUSED, { { FAR, MIB + 4096, FAR, 0 } } },
+	{ "table, a byte too long", M_TABLE, CASE_REFUSED, { { FAR, MIB + 1, FAR, 0 } } },
+	{ "table, offset and size wrap", M_TABLE, CASE_REFUSED,
 		{ { FAR, MIB, FAR, UINT64_MAX - 4095 } } },
-	{ "table, the same region twice", M_TABLE, V_REFUSED,
+	{ "table, the same region twice", M_TABLE, CASE_REFUSED,
 		{ { FAR, MIB, FAR, 0 }, { FAR, MIB, FAR, 0 } } },
-	{ "table, guest ranges overlap by a byte", M_TABLE, V_REFUSED,
+	{ "table, guest ranges overlap by a byte", M_TABLE, CASE_REFUSED,
 		{ { FAR, MIB, FAR, 0 }, { FAR + MIB - 1, 4096, 2 * FAR, 0 } } },
-	{ "table, a region inside another", M_TABLE, V_REFUSED,
+	{ "table, a region inside another", M_TABLE, CASE_REFUSED,
 		{ { FAR, MIB, FAR, 0 }, { FAR + 4096, 4096, 2 * FAR, 0 } } },
-	{ "table, user ranges overlap", M_TABLE, V_REFUSED,
+	{ "table, user ranges overlap", M_TABLE, CASE_REFUSED,
 		{ { FAR, MIB, FAR, 0 }, { 2 * FAR, MIB, FAR + 4096, 0 } } },
-	{ "table, fewer descriptors than regions", M_TABLE, V_REFUSED,
+	{ "table, fewer descriptors than regions", M_TABLE, CASE_REFUSED,
 		{ { FAR, MIB, FAR, 0 }, { 2 * FAR, MIB, 2 * FAR, 0 } }, .more_fds = -1 },
-	{ "table, no descriptor", M_TABLE, V_REFUSED, { { FAR, MIB, FAR, 0 } }, .more_fds = -1 },
-	{ "table, more descriptors than regions", M_TABLE, V_REFUSED, { { FAR, MIB, FAR, 0 } },
+	{ "table, no descriptor", M_TABLE, CASE_REFUSED, { { FAR, MIB, FAR, 0 } }, .more_fds = -1 },
+	{ "table, more descriptors than regions", M_TABLE, CASE_REFUSED, { { FAR, MIB, FAR, 0 } },
 		.more_fds = 1 },
-	{ "table, more regions than bytes", M_TABLE, V_REFUSED, { { FAR, MIB, FAR, 0 } }, 2 },
-	{ "table, fewer regions than bytes", M_TABLE, V_REFUSED,
+	{ "table, more regions than bytes", M_TABLE, CASE_REFUSED, { { FAR, MIB, FAR, 0 } }, 2 },
+	{ "table, fewer regions than bytes", M_TABLE, CASE_REFUSED,
 		{ { FAR, MIB, FAR, 0 }, { 2 * FAR, MIB, 2 * FAR, 0 } }, 1 },
-	{ "table, 513 regions claimed", M_TABLE, V_REFUSED, { { FAR, MIB, FAR, 0 } }, 513 },
-	{ "table, 2^32 - 1 regions claimed", M_TABLE, V_REFUSED, { { FAR, MIB, FAR, 0 } },
+	{ "table, 513 regions claimed", M_TABLE, CASE_REFUSED, { { FAR, MIB, FAR, 0 } }, 513 },
+	{ "table, 2^32 - 1 regions claimed", M_TABLE, CASE_REFUSED, { { FAR, MIB, FAR, 0 } },
 		UINT32_MAX },
-	{ "table, 2^27 + 1 regions claimed: 32 bytes each wrap", M_TABLE, V_REFUSED,
+	{ "table, 2^27 + 1 regions claimed: 32 bytes each wrap", M_TABLE, CASE_REFUSED,
 		{ { FAR, MIB, FAR, 0 } }, (1U << 27) + 1 },
-	{ "table, a byte short", M_TABLE, V_REFUSED, { { FAR, MIB, FAR, 0 } }, .more_bytes = -1 },
-	{ "table, a byte long", M_TABLE, V_REFUSED, { { FAR, MIB, FAR, 0 } }, .more_bytes = 1 },
-	{ "table, regions as Xen has them", M_TABLE, V_REFUSED, { { FAR, MIB, FAR, 0 } },
+	{ "table, a byte short", M_TABLE, CASE_REFUSED, { { FAR, MIB, FAR, 0 } },
+		.more_bytes = -1 },
+	{ "table, a byte long", M_TABLE, CASE_REFUSED, { { FAR, MIB, FAR, 0 } }, .more_bytes = 1 },
+	{ "table, regions as Xen has them", M_TABLE, CASE_REFUSED, { { FAR, MIB, FAR, 0 } },
 		.more_bytes = 8 },
-	{ "table, without the ring", M_TABLE, V_FINE, { { FAR, MIB, FAR, 0 } }, .breaks = true },
-	{ "table, up to the last byte of the address space", M_TABLE, V_FINE,
+	{ "table, without the ring", M_TABLE, CASE_FINE, { { FAR, MIB, FAR, 0 } }, .breaks = true },
+	{ "table, up to the last byte of the address space", M_TABLE, CASE_FINE,
 		{ { UINT64_MAX - MIB + 1, MIB, FAR, 0 } }, .breaks = true },
 
-	{ "add, an empty region", M_ADD, V_REFUSED, { { FAR, 0, FAR, 0 } } },
-	{ "add, guest range wraps", M_ADD, V_REFUSED, { { UINT64_MAX - 4095, MIB, FAR, 0 } } },
-	{ "add, over the rings", M_ADD, V_REFUSED, { { GUEST_RING_BASE, MIB, FAR, 0 } } },
-	{ "add, over the last byte of the data", M_ADD, V_REFUSED,
+	{ "add, an empty region", M_ADD, CASE_REFUSED, { { FAR, 0, FAR, 0 } } },
+	{ "add, guest range wraps", M_ADD, CASE_REFUSED, { { UINT64_MAX - 4095, MIB, FAR, 0 } } },
+	{ "add, over the rings", M_ADD, CASE_REFUSED, { { GUEST_RING_BASE, MIB, FAR, 0 } } },
+	{ "add, over the last byte of the data", M_ADD, CASE_REFUSED,
 		{ { GUEST_DATA_BASE + 2 * MIB - 1, MIB, FAR, 0 } } },
-	{ "add, end behind the file", M_ADD, V_REFUSED, { { FAR, MIB, FAR, 4096 } } },
-	{ "add, fine", M_ADD, V_FINE, { { FAR, MIB, FAR, 0 } } },
-	{ "remove, what is not there", M_REMOVE, V_REFUSED, { { FAR, MIB, FAR, 0 } } },
-	{ "remove, other size", M_REMOVE, V_REFUSED, { { GUEST_RING_BASE, MIB, 0, 0 } } },
-	{ "remove, empty", M_REMOVE, V_REFUSED, { { GUEST_RING_BASE, 0, 0, 0 } } },
+	{ "add, end behind the file", M_ADD, CASE_REFUSED, { { FAR, MIB, FAR, 4096 } } },
+	{ "add, fine", M_ADD, CASE_FINE, { { FAR, MIB, FAR, 0 } } },
+	{ "remove, what is not there", M_REMOVE, CASE_REFUSED, { { FAR, MIB, FAR, 0 } } },
+	{ "remove, other size", M_REMOVE, CASE_REFUSED, { { GUEST_RING_BASE, MIB, 0, 0 } } },
+	{ "remove, empty", M_REMOVE, CASE_REFUSED, { { GUEST_RING_BASE, 0, 0, 0 } } },
 
 #define FD(kind, verdict) { "table, " #kind, M_FD, verdict, { { FAR, MIB, FAR, 0 } }, \
-	.detail = kind, .breaks = (verdict) == V_FINE }
-	FD(X_MEMFD, V_FINE), FD(X_FILE, V_FINE), FD(X_EMPTY_MEMFD, V_REFUSED),
-	FD(X_READ_ONLY_MEMFD, V_REFUSED), FD(X_WRITE_SEALED_MEMFD, V_REFUSED),
-	FD(X_WRITE_ONLY_FILE, V_REFUSED), FD(X_PATH, V_REFUSED), FD(X_DIRECTORY, V_REFUSED),
-	FD(X_PIPE_OUT, V_REFUSED), FD(X_CLOSED_SOCKET, V_REFUSED), FD(X_EVENTFD, V_REFUSED),
-	FD(X_EPOLL, V_REFUSED), FD(X_ZERO, V_REFUSED), FD(X_NULL, V_REFUSED),
-	FD(X_PROC_FILE, V_REFUSED),
+	.detail = kind, .breaks = (verdict) == CASE_FINE }
+	FD(X_MEMFD, CASE_FINE), FD(X_FILE, CASE_FINE), FD(X_EMPTY_MEMFD, CASE_REFUSED),
+	FD(X_READ_ONLY_MEMFD, CASE_REFUSED), FD(X_WRITE_SEALED_MEMFD, CASE_REFUSED),
+	FD(X_WRITE_ONLY_FILE, CASE_REFUSED), FD(X_PATH, CASE_REFUSED),
+	FD(X_DIRECTORY, CASE_REFUSED), FD(X_PIPE_OUT, CASE_REFUSED),
+	FD(X_CLOSED_SOCKET, CASE_REFUSED), FD(X_EVENTFD, CASE_REFUSED),
+	FD(X_EPOLL, CASE_REFUSED), FD(X_ZERO, CASE_REFUSED), FD(X_NULL, CASE_REFUSED),
+	FD(X_PROC_FILE, CASE_REFUSED),
 
 	{ "file cut off: the rings", M_CUT, .detail = CUT_RINGS },
 	{ "file cut off: the data of a request", M_CUT, .detail = CUT_DATA },
@@ -105,7 +109,7 @@ static const char *name(unsigned row)
 
 /* -- Tables ---------------------------------------------------------------- */
 
-static void make(struct guest *g, const struct row *r, int fd, struct hostile_message *m)
+static void make(struct guest *g, const struct row *r, int fd, struct case_wire *m)
 {
 	struct vu_mem_table head = { 0 };
 	struct vu_region region;
@@ -150,9 +154,9 @@ static void play_table(struct hostile *h, const struct row *r)
 
 	ck_assert_int_ge(fd, 0);
 	for (ack = 0; ack < 2; ack++) {
-		struct hostile_message m = { 0 };
+		struct case_wire m = { 0 };
 
-		g = hostile_guest(h, S_RUNNING);
+		g = hostile_guest(h, CASE_RUNNING);
 		make(g, r, fd, &m);
 		m.flags |= ack ? VU_NEED_REPLY : 0;
 		if (hostile_send(g, &m, r->verdict)) {
@@ -252,4 +256,9 @@ static void play(struct hostile *h, unsigned row)
 		play_table(h, &rows[row]);
 }
 
-const struct hostile_kind hostile_memory = { "memory", ARRAY_SIZE(rows), name, play };
+static unsigned count(void)
+{
+	return ARRAY_SIZE(rows);
+}
+
+const struct hostile_kind hostile_memory = { "memory", count, name, play };

@@ -16,6 +16,10 @@
 
 #include "vhost-device/fd.h"
 
+_Static_assert(GUEST_RING_BASE == CASE_RING_BASE && GUEST_DATA_BASE == CASE_DATA_BASE &&
+	       (int)GUEST_DATA_SIZE == (int)CASE_DATA_SIZE,
+	       "the guest is laid out as the cases want it");
+
 int hostile_spare_fd(void)
 {
 	static int fd = -1;
@@ -25,149 +29,18 @@ int hostile_spare_fd(void)
 	return fd;
 }
 
-struct guest *hostile_guest(const struct hostile *h, enum state state)
+struct guest *hostile_guest(const struct hostile *h, enum case_state state)
 {
 	struct guest_setup setup = h->setup;
 
-	setup.raw = state == S_CONNECTED;
-	setup.no_start = state == S_NEGOTIATED;
+	setup.raw = state == CASE_CONNECTED;
+	setup.no_start = state == CASE_NEGOTIATED;
 	return guest_new(&setup);
 }
 
-bool hostile_has_reply(uint32_t request)
+struct case_side hostile_side(const struct guest *g)
 {
-	switch (request) {
-	case VU_GET_FEATURES:
-	case VU_GET_PROTOCOL_FEATURES:
-	case VU_GET_QUEUE_NUM:
-	case VU_GET_VRING_BASE:
-	case VU_GET_CONFIG:
-	case VU_GET_MAX_MEM_SLOTS:
-	case VU_GET_STATUS:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* -- Bodies ---------------------------------------------------------------- */
-
-static void put(struct hostile_message *m, const void *p, size_t n)
-{
-	memcpy(m->body + m->size, p, n);
-	m->size += n;
-}
-
-static void put_u64(struct hostile_message *m, uint64_t v)
-{
-	put(m, &v, sizeof(v));
-}
-
-static void put_state(struct hostile_message *m, uint32_t num)
-{
-	const struct vu_vring_state s = { 0, num };
-
-	put(m, &s, sizeof(s));
-}
-
-static void put_region(struct guest *g, struct hostile_message *m, unsigned i)
-{
-	struct vu_region r;
-
-	must(fe_mem_describe(g->mem, i, &r));
-	put(m, &r, sizeof(r));
-}
-
-static void put_mem_table(struct guest *g, struct hostile_message *m)
-{
-	struct vu_mem_table head = { .n_regions = fe_mem_count(g->mem) };
-	unsigned i;
-
-	put(m, &head, sizeof(head));
-	for (i = 0; i < head.n_regions; i++) {
-		put_region(g, m, i);
-		m->fds[m->n_fds++] = fe_mem_fd(g->mem, i);
-	}
-}
-
-static void put_addr(struct guest *g, struct hostile_message *m)
-{
-	struct vu_vring_addr a = { 0 };
-	struct fe_ring_layout l;
-
-	fe_ring_layout(g->ring, &l);
-	a.desc = fe_mem_user(g->mem, l.desc);
-	a.avail = fe_mem_user(g->mem, l.driver);
-	a.used = fe_mem_user(g->mem, l.device);
-	put(m, &a, sizeof(a));
-}
-
-static void put_config(struct hostile_message *m)
-{
-	static const uint8_t zeros[8];
-	const uint32_t head[3] = { 0, sizeof(zeros), VU_CONFIG_WRITABLE };
-
-	put(m, head, sizeof(head));
-	put(m, zeros, sizeof(zeros));
-}
-
-void hostile_valid(struct guest *g, uint32_t request, struct hostile_message *m)
-{
-	*m = (struct hostile_message){ .request = request, .flags = VU_VERSION };
-	switch (request) {
-	case VU_SET_FEATURES:
-		put_u64(m, g->features);
-		break;
-	case VU_SET_PROTOCOL_FEATURES:
-		put_u64(m, fe_protocol(g->fe));
-		break;
-	case VU_SET_STATUS:
-		put_u64(m, 0xf);
-		break;
-	case VU_SET_MEM_TABLE:
-		put_mem_table(g, m);
-		break;
-	case VU_ADD_MEM_REG:
-	case VU_REM_MEM_REG:
-		put_u64(m, 0);
-		put_region(g, m, 2);
-		break;
-	case VU_SET_VRING_NUM:
-		put_state(m, fe_ring_size(g->ring));
-		break;
-	case VU_SET_VRING_ADDR:
-		put_addr(g, m);
-		break;
-	case VU_SET_VRING_ENABLE:
-		put_state(m, 1);
-		break;
-	case VU_SET_VRING_BASE:
-	case VU_GET_VRING_BASE:
-	case VU_VRING_KICK:
-		put_state(m, 0);
-		break;
-	case VU_SET_VRING_KICK:
-	case VU_SET_VRING_CALL:
-	case VU_SET_VRING_ERR:
-		put_u64(m, 0);
-		break;
-	case VU_GET_CONFIG:
-	case VU_SET_CONFIG:
-		put_config(m);
-		break;
-	}
-	switch (request) {
-	case VU_ADD_MEM_REG:
-		m->fds[m->n_fds++] = fe_mem_fd(g->mem, 2);
-		break;
-	case VU_SET_VRING_KICK:
-	case VU_SET_VRING_CALL:
-	case VU_SET_VRING_ERR:
-	case VU_SET_LOG_FD:
-	case VU_SET_BACKEND_REQ_FD:
-		m->fds[m->n_fds++] = hostile_spare_fd();
-		break;
-	}
+	return (struct case_side){ g->fe, g->mem, g->ring, g->features, 2, hostile_spare_fd() };
 }
 
 /* -- Sending and judging --------------------------------------------------- */
@@ -186,7 +59,7 @@ static uint64_t await_ack(struct guest *g, uint32_t request)
 	return verdict;
 }
 
-static void await_own_reply(struct guest *g, const struct hostile_message *sent, bool empty)
+static void await_own_reply(struct guest *g, const struct case_wire *sent, bool empty)
 {
 	struct fe_message m;
 
@@ -198,24 +71,24 @@ static void await_own_reply(struct guest *g, const struct hostile_message *sent,
 	fe_message_finish(&m);
 }
 
-bool hostile_send(struct guest *g, const struct hostile_message *m, enum verdict v)
+bool hostile_send(struct guest *g, const struct case_wire *m, enum case_verdict v)
 {
 	bool ack = (m->flags & VU_NEED_REPLY) && fe_has_protocol(g->fe, VU_PF_REPLY_ACK);
 
 	ck_ok(fe_send(g->fe, m->request, m->flags, m->body, m->size, m->fds, m->n_fds, &err));
-	if (v == V_REFUSED && (!ack || hostile_has_reply(m->request)))
-		v = V_CLOSED;
-	if (v == V_CLOSED) {
+	if (v == CASE_REFUSED && (!ack || case_has_reply(m->request)))
+		v = CASE_CLOSED;
+	if (v == CASE_CLOSED) {
 		ck_ok(fe_wait_closed(g->fe, &err));
 		return false;
 	}
-	if (v == V_NO_CONFIG)
+	if (v == CASE_NO_CONFIG)
 		await_own_reply(g, m, true);
-	else if (hostile_has_reply(m->request))
+	else if (case_has_reply(m->request))
 		await_own_reply(g, m, false);
 	else if (ack)
-		ck_assert_msg((await_ack(g, m->request) != 0) == (v == V_REFUSED),
-			      v == V_REFUSED ? "accepted" : "refused");
+		ck_assert_msg((await_ack(g, m->request) != 0) == (v == CASE_REFUSED),
+			      v == CASE_REFUSED ? "accepted" : "refused");
 	ck_ok(fe_barrier(g->fe, &err));
 	return true;
 }

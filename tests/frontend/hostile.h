@@ -10,6 +10,7 @@
 
 #include "bystander.h"
 #include "guest.h"
+#include "probe/cases.h"
 
 struct hostile {
 	struct server server;
@@ -21,7 +22,7 @@ struct hostile {
 /* A kind of cases: a table and what plays its rows. */
 struct hostile_kind {
 	const char *what;
-	unsigned n;
+	unsigned (*count)(void);
 	const char *(*name)(unsigned row);
 	void (*play)(struct hostile *h, unsigned row);
 };
@@ -29,30 +30,13 @@ struct hostile_kind {
 extern const struct hostile_kind hostile_messages, hostile_frames, hostile_memory, hostile_addrs,
 	hostile_rings, hostile_fds, hostile_floods, hostile_channel, hostile_leaving;
 
-/* What must happen to one request. */
-enum verdict {
-	V_REFUSED,      /* an error is the answer where one was asked for, else the session ends */
-	V_CLOSED,       /* the session ends */
-	V_FINE,         /* done, and the session goes on */
-	V_NO_CONFIG,    /* an empty answer, and the session goes on */
-};
-
 /* A victim in a state. */
-enum state { S_CONNECTED, S_NEGOTIATED, S_RUNNING };
-struct guest *hostile_guest(const struct hostile *h, enum state state);
+struct guest *hostile_guest(const struct hostile *h, enum case_state state);
+/* What right messages of its are made from. */
+struct case_side hostile_side(const struct guest *g);
 
 /* One message, and what must come of it; true: the session goes on. */
-struct hostile_message {
-	uint32_t request, flags;
-	uint8_t body[8300];
-	size_t size;
-	int fds[VU_MAX_FDS];
-	unsigned n_fds;
-};
-bool hostile_send(struct guest *g, const struct hostile_message *m, enum verdict v);
-/* The body that is right for a running guest; its fds belong to the guest, or are kept open. */
-void hostile_valid(struct guest *g, uint32_t request, struct hostile_message *m);
-bool hostile_has_reply(uint32_t request);
+bool hostile_send(struct guest *g, const struct case_wire *m, enum case_verdict v);
 /* An eventfd, made once. */
 int hostile_spare_fd(void);
 

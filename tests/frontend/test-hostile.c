@@ -18,8 +18,8 @@ static const struct hostile_kind *find(unsigned i, unsigned *ret_row)
 {
 	unsigned k;
 
-	for (k = 0; i >= kinds[k]->n; k++)
-		i -= kinds[k]->n;
+	for (k = 0; i >= kinds[k]->count(); k++)
+		i -= kinds[k]->count();
 	*ret_row = i;
 	return kinds[k];
 }
@@ -89,7 +89,7 @@ static unsigned add_cases(Suite *s)
 	TCase *tc;
 
 	for (k = 0; k < ARRAY_SIZE(kinds); k++) {
-		for (row = 0; row < kinds[k]->n && n < MOST; row++, n++) {
+		for (row = 0; row < kinds[k]->count() && n < MOST; row++, n++) {
 			snprintf(names[n], sizeof(names[n]), "%s: %s", kinds[k]->what,
 				 kinds[k]->name(row));
 			tc = tcase_create(names[n]);

@@ -102,7 +102,10 @@ class Liar:
         return self.path
 
     def __exit__(self, *_):
-        self.sock.shutdown(socket.SHUT_RDWR)
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
         self.sock.close()
         self.thread.join(10)
         os.unlink(self.path)
@@ -404,6 +407,56 @@ def never_answers(folder):
         expect(run('probe', 'rng', path, 'read', '1', '--timeout', '1'), 1, 'within 1000 ms')
 
 
+def hostile_to_ours(folder):
+    for device in 'rng', 'template':
+        if run(device, '--help').returncode != 0:
+            continue
+        with served(folder, device, '--log-level', 'off') as path:
+            done = expect(run('probe', '--hostile', path, '--json', timeout=200), 0)
+            found = json.loads(done.stdout)
+            assert found['died'] == 0 and found['hung'] == 0, found
+            assert len(found['cases']) == found['survived'] + found['closed_the_session'] > 250
+            expect(run('probe', path), 0, device)
+            done = expect(run('probe', '--hostile', path, '--only', '65537'), 0,
+                          'message: SET_VRING_NUM, 65537')
+            assert done.stdout.count('\n') == 5, done.stdout
+    expect(run('probe', '--hostile', os.path.join(folder, 'no')), 1, 'no such socket')
+    expect(run('probe', '--hostile', 'a', 'b'), 2, 'a socket and nothing else')
+
+
+def hostile_to_the_weak(folder):
+    """One hangs over a case, one dies of it, one closes whatever comes."""
+    def is_it(request, body):
+        return request == 8 and struct.unpack('=II', body)[1] == 65537
+
+    def hangs(conn, request, body):
+        if is_it(request, body):
+            select.select([], [], [], 3)
+        return honest(conn, request, body)
+
+    with Liar(folder, hangs) as path:
+        expect(run('probe', '--hostile', path, '--only', '65537', '--timeout', '1'), 1,
+               'hung                message: SET_VRING_NUM, 65537', 'hung in 1')
+
+    weak = Liar(folder, lambda conn, request, body: die(conn, request, body))
+
+    def die(conn, request, body):
+        if is_it(request, body):
+            weak.sock.shutdown(socket.SHUT_RDWR)
+            return False
+        return honest(conn, request, body)
+
+    with weak as path:
+        expect(run('probe', '--hostile', path, '--only', '65537', '--timeout', '1'), 1,
+               'died                message: SET_VRING_NUM, 65537', 'died of 1')
+
+    def closes(conn, request, body):
+        return False if request == 8 else honest(conn, request, body)
+    with Liar(folder, closes) as path:
+        expect(run('probe', '--hostile', path, '--only', '65537', '--timeout', '1'), 0,
+               'closed the session  message: SET_VRING_NUM, 65537')
+
+
 def peer(name, folder, make, texts, load=None):
     script = os.path.join(HERE, '..', 'setup', name[0])
     cached = os.path.join(os.environ.get('XDG_CACHE_HOME', os.path.expanduser('~/.cache')),
@@ -416,7 +469,7 @@ def peer(name, folder, make, texts, load=None):
     with Served(folder, 'peer', command + args, path) as sock:
         expect(run('probe', sock), 0, *texts)
         if load is not None:
-            found = bench(sock, '--device', load, '-d', '8')
+            found = bench(sock, '--device', load, '-d', '8', '--wait')
             assert found['result']['requests'] > 100, found
     return None
 
@@ -447,7 +500,7 @@ def storage_daemon(folder):
 CASES = [rng_is_described, rng_is_read, template_answers, gpio_lines_are_used, i2c_is_driven,
          nobody, bad_words, wait_for_it, stalls, drips, closes, lies, hostile_text,
          rng_is_measured, two_are_compared, bad_loads, dies_under_load, never_answers,
-         upstream_vsock, virtiofsd, storage_daemon]
+         hostile_to_ours, hostile_to_the_weak, upstream_vsock, virtiofsd, storage_daemon]
 
 
 def main():
