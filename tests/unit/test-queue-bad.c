@@ -679,6 +679,29 @@ START_TEST(packed_ring_overfull)
 }
 END_TEST
 
+/* The same with an id that is free. */
+START_TEST(packed_slots_overfull)
+{
+	const struct driver_setup s = { .size = 4, .packed = packed = true };
+	const struct buffer b[2] = { good_in, good_out };
+	const uint16_t flags[2] = { NEXT, 0 };
+
+	rig_start(&s);
+	lane->mode = HOLD;
+	raw(b, flags, 2, 0);
+	raw(b, flags, 2, 1);
+	fd_signal(lane->kick);
+	rig_turn();
+	ck_assert_uint_eq(lane->popped, 2);
+	raw(b, &flags[1], 1, 2);
+	fd_signal(lane->kick);
+	rig_turn();
+	ck_assert_uint_eq(lane->popped, 2);
+	ck_assert_uint_eq(lane->told_broken, 1);
+	rig_stop();
+}
+END_TEST
+
 START_TEST(packed_list_runs_into_open_ones)
 {
 	const struct driver_setup s = { .size = 4, .packed = packed = true };
@@ -782,6 +805,7 @@ int main(void)
 	tcase_add_loop_test(tc, head_in_use_twice, 0, 2);
 	tcase_add_loop_test(tc, served_before_it_broke, 0, 2);
 	tcase_add_test(tc, packed_ring_overfull);
+	tcase_add_test(tc, packed_slots_overfull);
 	tcase_add_test(tc, packed_list_runs_into_open_ones);
 	tcase_add_loop_test(tc, descriptors_are_read_once, 0, 2);
 	tcase_add_loop_test(tc, bad_requests_are_budgeted, 0, 2);

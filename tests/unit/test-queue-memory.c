@@ -176,6 +176,53 @@ START_TEST(ring_whose_memory_is_gone_breaks)
 }
 END_TEST
 
+START_TEST(ends_on_a_ring_that_is_unmapped)
+{
+	struct error err = ERROR_NONE;
+	unsigned i;
+
+	start_holding(_i, 8);
+	rig_add_small(lane, 1);
+	rig_send_small(lane, 2);
+	for (i = 0; i < RIG_LANES; i++)
+		queue_set_memory(rig.lane[i].queue, NULL);
+	mem_map_unref(rig.map);
+	rig.map = mem_map_new(NULL, &rig.guest.regions[1], 4, &err);
+	ck_assert_uint_eq(rig_mapped_pages(), DATA_PAGES);
+	queue_set_memory(lane->queue, rig.map);
+	ck_assert(!chain_return(rig_chain(lane, 1)));
+	chain_done(rig_chain(lane, 0));
+	rig_turn();
+	ck_assert_uint_eq(queue_held(lane->queue), 0);
+	rig_stop();
+}
+END_TEST
+
+START_TEST(ends_on_a_broken_ring_that_is_unmapped)
+{
+	struct error err = ERROR_NONE;
+	struct mem_map *map;
+
+	start_holding(_i, 8);
+	rig_add_small(lane, 1);
+	rig_send_small(lane, 2);
+	queue_set_memory(other->queue, NULL);
+	map = mem_map_remove(rig.map, &rig.guest.regions[0], &err);
+	queue_set_memory(lane->queue, map);
+	mem_map_unref(rig.map);
+	rig.map = map;
+	ck_assert_uint_eq(rig_mapped_pages(), DATA_PAGES);
+	/* Its buffers are still there. */
+	ck_assert(chain_put(rig_chain(lane, 0), "x", 1));
+	chain_done(rig_chain(lane, 0));
+	ck_assert(!chain_return(rig_chain(lane, 0)));
+	rig_turn();
+	ck_assert_uint_eq(lane->told_broken, 1);
+	ck_assert_uint_eq(queue_held(lane->queue), 0);
+	rig_stop();
+}
+END_TEST
+
 START_TEST(swap_publishes_into_the_old_memory_first)
 {
 	struct mem_map *map;
@@ -282,6 +329,8 @@ int main(void)
 	tcase_add_loop_test(tc, window_outlives_the_ring, 0, 2);
 	tcase_add_loop_test(tc, ended_ones_let_go_with_the_ring, 0, 2);
 	tcase_add_loop_test(tc, ring_whose_memory_is_gone_breaks, 0, 2);
+	tcase_add_loop_test(tc, ends_on_a_ring_that_is_unmapped, 0, 2);
+	tcase_add_loop_test(tc, ends_on_a_broken_ring_that_is_unmapped, 0, 2);
 	tcase_add_loop_test(tc, swap_publishes_into_the_old_memory_first, 0, 2);
 	tcase_add_loop_test(tc, truncated_memory_breaks_its_rings_only, 0, 2);
 	tcase_add_loop_test(tc, segments_are_bounded, 0, 2);

@@ -111,6 +111,21 @@ START_TEST(no_kick_wanted_while_there_is_work)
 }
 END_TEST
 
+/* A device that pops of itself has no use for the kick that it once asked for. */
+START_TEST(popping_turns_kicks_off)
+{
+	start(_i, 64);
+	lane->mode = HOLD;
+	rig_add_small(lane, 0);
+	rig_add_small(lane, 1);
+	ck_assert(driver_wants_kick(&lane->driver));
+	ck_assert_ptr_nonnull(queue_pop(lane->queue));
+	rig_add_small(lane, 2);
+	ck_assert(!driver_wants_kick(&lane->driver));
+	rig_stop();
+}
+END_TEST
+
 static const struct queue_layout *real;
 static bool added;
 
@@ -648,6 +663,7 @@ int main(void)
 	tcase_add_loop_test(tc, unwanted_kicks_call_nobody, 0, 4);
 	tcase_add_loop_test(tc, kick_on_an_empty_ring, 0, 4);
 	tcase_add_loop_test(tc, no_kick_wanted_while_there_is_work, 0, 4);
+	tcase_add_loop_test(tc, popping_turns_kicks_off, 0, 4);
 	tcase_add_loop_test(tc, added_between_look_and_arm, 0, 4);
 	tcase_add_loop_test(tc, kick_eventfd_is_not_read, 0, 4);
 	tcase_add_loop_test(tc, new_kick_descriptor_while_running, 0, 4);
