@@ -42,6 +42,7 @@ test	clang-format	-	-	clang-format
 test	clang-tidy	-	-	clang-tidy
 test	cppcheck	-	-	cppcheck
 test	shellcheck	-	-	shellcheck
+test	groff-base	-	-	groff
 test	valgrind	-	-	valgrind
 test	gcovr		-	-	gcovr
 test	gpiod		2	b	gpioget
