@@ -249,19 +249,21 @@ static void print_ratios(struct out *o, const struct target *a, const struct tar
 static int measure(const struct bench_conf *c, struct target **t, struct error *err)
 {
 	const char *paths[2] = { c->socket, c->vs };
-	const struct driver *driver;
+	const struct driver *driver = NULL;
 	struct load_setup setup;
 	unsigned i, n = c->vs != NULL ? 2 : 1;
 	struct out o;
 	int ret = choose_driver(c, &driver, err);
 
+	if (ret < 0 || driver == NULL)
+		return ret;
 	for (i = 0; ret == 0 && i < n; i++) {
 		setup = make_setup(c, driver, paths[i]);
 		ret = target_open(&setup, &t[i], err);
 	}
 	if (ret == 0)
 		ret = run_rounds(c, t, n, err);
-	if (ret < 0)
+	if (ret < 0 || t[0] == NULL)
 		return ret;
 	out_begin(&o, stdout, c->tool.json);
 	print_setup(&o, t[0]);

@@ -16,7 +16,7 @@ enum { EMPTY = -4096 };
 /* One thing that is wrong. */
 struct fault {
 	int16_t more_bytes;
-	int8_t more_fds;
+	int16_t more_fds;
 	struct case_patch patch;
 };
 

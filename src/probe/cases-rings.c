@@ -251,17 +251,17 @@ static void spoil(const struct change *c, bool packed, const struct case_side *s
 	driver = fe_mem_at(s->mem, l.driver, l.driver_size);
 	switch ((enum where)c->where) {
 	case W_DESC:
-		spoil_desc(desc + 16 * c->i, packed, c);
+		spoil_desc(desc + (size_t)16 * c->i, packed, c);
 		break;
 	case W_TABLE:
 		memcpy(&addr, desc, sizeof(addr));
 		table = fe_mem_at(s->mem, le64_get(addr), 64);
 		bug_if(table == NULL);
-		spoil_desc(table + 16 * c->i, packed, c);
+		spoil_desc(table + (size_t)16 * c->i, packed, c);
 		break;
 	case W_ALL_DESCS:
 		for (i = 0; i < SIZE; i++)
-			spoil_desc(desc + 16 * i, packed, c);
+			spoil_desc(desc + (size_t)16 * i, packed, c);
 		break;
 	case W_AVAIL_FLAGS:
 		put16(driver, c->value, SET);
@@ -270,7 +270,7 @@ static void spoil(const struct change *c, bool packed, const struct case_side *s
 		put16(driver + 2, c->value, SET);
 		break;
 	case W_AVAIL_RING:
-		put16(driver + 4 + 2 * c->i, c->value, SET);
+		put16(driver + 4 + (size_t)2 * c->i, c->value, SET);
 		break;
 	}
 }

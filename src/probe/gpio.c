@@ -218,7 +218,7 @@ static int await_interrupts(struct vdev *v, struct out *o, unsigned line, uint64
 static int watch_line(struct vdev *v, struct out *o, char **words, unsigned n, struct error *err)
 {
 	uint64_t count = 1;
-	unsigned i, line;
+	unsigned i, line = 0;
 	int ret;
 
 	for (i = 0; i < ARRAY_SIZE(irq_types) && strcmp(irq_types[i].word, words[1]) != 0; i++)
@@ -282,5 +282,5 @@ static const struct load load = {
 
 const struct driver driver_gpio = {
 	"gpio", .queues = 2, .queue_size = 64, .features = BIT(VIRTIO_GPIO_F_IRQ),
-	.memory = 2 * NAMES_MAX, .actions = actions, .load = &load,
+	.memory = (uint64_t)2 * NAMES_MAX, .actions = actions, .load = &load,
 };

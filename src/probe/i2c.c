@@ -216,7 +216,7 @@ static int print(struct vdev *v, struct out *o, const struct message *m, struct 
 	if (text == NULL)
 		return error_set(err, -ENOMEM, "out of memory");
 	for (i = 0; i < m->len; i++)
-		snprintf(text + 3U * i, 4, "%02x ", in[i]);
+		snprintf(text + (size_t)3 * i, 4, "%02x ", in[i]);
 	text[3U * m->len - 1] = '\0';
 	out_text(o, NULL, "%s", text);
 	return 0;
@@ -291,5 +291,5 @@ static const struct load load = {
 
 const struct driver driver_i2c = {
 	"i2c", .queues = 1, .queue_size = RING, .features = BIT(VIRTIO_I2C_F_ZERO_LENGTH_REQUEST),
-	.memory = 2 * MESSAGES * (LONGEST + 64), .actions = actions, .load = &load,
+	.memory = (uint64_t)2 * MESSAGES * (LONGEST + 64), .actions = actions, .load = &load,
 };

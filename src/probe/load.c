@@ -180,7 +180,7 @@ static int size_rings(struct load_setup *s, struct error *err)
 	if (s->vdev.queues < s->driver->queues)
 		s->vdev.queues = s->driver->queues;
 	s->vdev.memory = (uint64_t)s->depth * s->queues *
-		(round_up(out_size(s)) + round_up(in_size(s)) + 2 * ALIGN);
+		(round_up(out_size(s)) + round_up(in_size(s)) + (uint64_t)2 * ALIGN);
 	return 0;
 }
 

@@ -277,7 +277,7 @@ static const struct {
 
 START_TEST(instances_are_spread_over_threads)
 {
-	int calls[GUESTS_MAX];
+	int calls[GUESTS_MAX] = { 0 };
 	unsigned i;
 
 	for (i = 0; i < spreads[_i].shared; i++)

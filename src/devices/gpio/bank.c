@@ -191,7 +191,7 @@ static int parse_lines(struct bank *b, struct chip *c, bool *taken, const char *
 		       struct error *err)
 {
 	struct line_attr attr = { .named = false };
-	uint64_t first, last;
+	uint64_t first = 0, last = 0;
 	char span[WORD_SIZE], word[WORD_SIZE];
 	int ret = take_word(at, "/,]", span, err);
 

@@ -112,7 +112,8 @@ static struct gpiod_chip *try_path(struct host_chip *h, const char *path, const 
 		return gpiod;
 	}
 	saved = info == NULL ? errno : ENODEV;
-	api.gpiod_chip_info_free(info);
+	if (info != NULL)
+		api.gpiod_chip_info_free(info);
 	api.gpiod_chip_close(gpiod);
 	errno = saved;
 	return NULL;
@@ -556,7 +557,7 @@ struct chip *host_chip_open(struct instance *in, const char *name, struct error 
 	timer_init(&h->retry, instance_loop(in), chip_retry);
 	if (h->wanted != NULL)
 		h->events = api.gpiod_edge_event_buffer_new(EVENTS);
-	if (h->events != NULL)
+	if (h->wanted != NULL && h->events != NULL)
 		h->gpiod = find_chip(h);
 	if (h->gpiod == NULL || h->chip.n_lines == 0) {
 		error_set(err, -ENODEV, "GPIO chip %s cannot be opened: %s", name,

@@ -123,7 +123,7 @@ static void unmask(struct line *l, struct chain *c)
 
 static void event_one(struct gpio *g, struct chain *c)
 {
-	struct virtio_gpio_irq_request req;
+	struct virtio_gpio_irq_request req = { le16(0) };
 	struct virtio_gpio_irq_response invalid = { GPIO_IRQ_STATUS_INVALID };
 	const char *why = NULL;
 
@@ -477,7 +477,7 @@ static int sim_line(struct instance *in, const char *word, struct line **ret_lin
 static int do_drive(struct instance *in, struct said *r, char **words, unsigned n,
 		    struct error *err)
 {
-	struct line *l;
+	struct line *l = NULL;
 	int ret = sim_line(in, words[0], &l, err);
 
 	if (ret < 0)
@@ -494,7 +494,7 @@ static int do_drive(struct instance *in, struct said *r, char **words, unsigned 
 static int do_pulse(struct instance *in, struct said *r, char **words, unsigned n,
 		    struct error *err)
 {
-	struct line *l;
+	struct line *l = NULL;
 	uint64_t times = 1;
 	int before, ret = sim_line(in, words[0], &l, err);
 
@@ -514,12 +514,12 @@ static int do_pulse(struct instance *in, struct said *r, char **words, unsigned 
 static int do_wire(struct instance *in, struct said *r, char **words, unsigned n,
 		   struct error *err)
 {
-	struct line *a, *b = NULL;
+	struct line *a = NULL, *b = NULL;
 	int ret = sim_line(in, words[0], &a, err);
 
 	if (ret == 0 && n > 1)
 		ret = sim_line(in, words[1], &b, err);
-	if (ret < 0)
+	if (ret < 0 || a == NULL)
 		return ret;
 	if (a == b || (b != NULL && a->chip != b->chip))
 		return error_set(err, -EINVAL, "a wire joins two lines of one chip");

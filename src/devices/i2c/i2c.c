@@ -166,7 +166,7 @@ static void count(struct i2c *d, const struct transfer *t, int result)
 static void fail_for_a_while(struct i2c *d)
 {
 	d->failing = true;
-	timer_set(&d->part, loop_now(instance_loop(d->in)) + PART_MS * NS_PER_MS);
+	timer_set(&d->part, loop_now(instance_loop(d->in)) + (uint64_t)PART_MS * NS_PER_MS);
 }
 
 /* Nobody is told which message failed, so none of its group was done. */
@@ -372,7 +372,7 @@ static void take(struct i2c *d, struct chain *c)
 	if (!r.more)
 		submit(d);
 	else if (d->t->n == 1)
-		timer_set(&d->part, loop_now(queue_loop(d->q)) + PART_MS * NS_PER_MS);
+		timer_set(&d->part, loop_now(queue_loop(d->q)) + (uint64_t)PART_MS * NS_PER_MS);
 }
 
 static void serve(struct i2c *d)

@@ -299,12 +299,12 @@ static int clients_parse(struct parser *p, char *text, uint8_t bus)
 /* Buses. */
 
 /* Ends the piece before ':' or ',', returns which it was, or 0 at the end. */
-static char cut(char *s, char **ret_next)
+static int cut(char *s, char **ret_next)
 {
-	char c;
+	int c;
 
 	s += strcspn(s, ":,");
-	c = *s;
+	c = (unsigned char)*s;
 	*s = '\0';
 	*ret_next = c == '\0' ? s : s + 1;
 	return c;
@@ -314,10 +314,9 @@ static void bus_kind(struct list_bus *b, const char *text)
 {
 	uint64_t n;
 
-	if (strncmp(text, dev_prefix, sizeof(dev_prefix) - 1) == 0 &&
-	    num_parse(text + sizeof(dev_prefix) - 1, 0, UINT32_MAX, &n) == 0)
-		b->number = (uint32_t)n;
-	else if (num_parse(text, 0, UINT32_MAX, &n) == 0)
+	if ((strncmp(text, dev_prefix, sizeof(dev_prefix) - 1) == 0 &&
+	     num_parse(text + sizeof(dev_prefix) - 1, 0, UINT32_MAX, &n) == 0) ||
+	    num_parse(text, 0, UINT32_MAX, &n) == 0)
 		b->number = (uint32_t)n;
 	else if (text[0] == 's' && isdigit((unsigned char)text[1]) &&
 		 num_parse(text + 1, 0, UINT32_MAX, &n) == 0)
@@ -329,7 +328,8 @@ static void bus_kind(struct list_bus *b, const char *text)
 /* The name of a bus, and what ends it; or negative with err set. */
 static int bus_name(struct parser *p, struct list_bus *b, char **ret_name)
 {
-	char quote, end;
+	char quote;
+	int end;
 	char *s = p->at, *tail;
 
 	s += strspn(s, " \t");

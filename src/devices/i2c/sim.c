@@ -96,7 +96,7 @@ static void write_block(struct client *c, const struct i2c_msg *m)
 		c->pointer = m->buf[0];
 	if (m->len < 2)
 		return;
-	block = c->memory + c->pointer * BLOCK;
+	block = c->memory + (size_t)c->pointer * BLOCK;
 	n = m->len - 1U < BLOCK ? m->len - 1U : BLOCK;
 	memcpy(block, m->buf + 1, n);
 	/* It can give back no more than it got. */
@@ -106,7 +106,7 @@ static void write_block(struct client *c, const struct i2c_msg *m)
 
 static void read_block(struct client *c, struct i2c_msg *m)
 {
-	const uint8_t *block = c->memory + c->pointer * BLOCK;
+	const uint8_t *block = c->memory + (size_t)c->pointer * BLOCK;
 	uint32_t n = 1U + block[0];
 
 	memset(m->buf, FLOATING, m->len);

@@ -56,7 +56,7 @@ static const struct shape *shape_of(const struct group *g, unsigned long funcs)
 		if (g->written >= s->write_min && g->written <= s->write_max &&
 		    g->wanted >= s->read_min && g->wanted <= s->read_max &&
 		    (funcs & s->needs) != 0 &&
-		    (!s->counted || g->write->buf[1] == g->written - 2))
+		    (!s->counted || (g->write != NULL && g->write->buf[1] == g->written - 2)))
 			return s;
 	}
 	return NULL;
