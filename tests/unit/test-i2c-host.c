@@ -541,6 +541,24 @@ START_TEST(empty_message_falls_back_to_quick)
 }
 END_TEST
 
+/* Some drivers say that of a client; the adapter is still there for the others. */
+START_TEST(absent_client_is_no_lost_adapter)
+{
+	unsigned i;
+
+	begin(5000ULL * MS, "i915 gmbus dpd:0x50");
+	for (i = 1; i <= 3; i++) {
+		kernel.error = ENODEV;
+		push(0x50, 0, "1", 1);
+		check_last(2 * i - 1, ERR, NULL);
+		kernel.error = 0;
+		push(0x50, 0, "2", 1);
+		check_last(2 * i, OK, NULL);
+	}
+	end();
+}
+END_TEST
+
 /* It went away, and came back under another number. */
 START_TEST(adapter_is_plugged_in_again)
 {
@@ -708,6 +726,7 @@ int main(void)
 	tcase_add_test(tc, ten_bit_messages_are_marked);
 	tcase_add_test(tc, fewer_messages_than_asked_is_a_failure);
 	tcase_add_test(tc, empty_message_falls_back_to_quick);
+	tcase_add_test(tc, absent_client_is_no_lost_adapter);
 	tcase_add_test(tc, adapter_is_plugged_in_again);
 	tcase_add_loop_test(tc, groups_become_operations, 0, (int)ARRAY_SIZE(mapped));
 	tcase_add_test(tc, longest_blocks);

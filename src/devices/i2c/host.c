@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "adapter.h"
@@ -229,6 +230,17 @@ static int by_messages(struct host *h, struct i2c_msg *msgs, unsigned n)
 	return (unsigned)done == n ? 0 : -EIO;
 }
 
+/* Some drivers say of a client that does not answer what others say of a lost adapter. */
+static bool is_there(const struct host *h)
+{
+	char path[PATH_SIZE];
+	struct stat node, held;
+
+	snprintf(path, sizeof(path), "%s/dev/i2c-%u", host_root, h->number);
+	return stat(path, &node) == 0 && fstat(h->fd, &held) == 0 &&
+		node.st_dev == held.st_dev && node.st_ino == held.st_ino;
+}
+
 static int host_transfer(struct adapter *a, struct i2c_msg *msgs, unsigned n,
 			 const struct list_client *first)
 {
@@ -248,6 +260,8 @@ static int host_transfer(struct adapter *a, struct i2c_msg *msgs, unsigned n,
 	}
 	if (ret != -ENODEV && ret != -ESHUTDOWN)
 		return ret;
+	if (is_there(h))
+		return -ENXIO;
 	/* An fd that stays open keeps the kernel from taking the adapter away. */
 	fd_close(&h->fd);
 	return -ENODEV;

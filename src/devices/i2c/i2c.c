@@ -406,6 +406,9 @@ static void i2c_start(struct queue *q)
 	struct i2c *d = instance_state(queue_instance(q));
 
 	d->q = q;
+	/* A transfer may have failed after the former stop: that was another group. */
+	d->failing = false;
+	timer_set(&d->part, 0);
 }
 
 /* A transfer that is on the bus is waited for, at most until its timeout. */
