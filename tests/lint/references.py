@@ -16,8 +16,6 @@ LINK = re.compile(r'\[[^\]]*\]\(([^)\s]+)\)')
 HEADING = re.compile(r'(?m)^#+ +(.+?) *#*$')
 # Only these capitals are pages; others are metavariables.
 PAGES = ('README', 'CONTRIBUTING', 'CHANGELOG', 'LICENSE')
-# Comes with the first figures.
-PENDING = ('docs/performance.md',)
 # Sources that meson puts beside the wraps.
 FETCHED = re.compile(r'subprojects/(packagecache|[a-z]+-[0-9][^/]*)/')
 # Made by a build, or examples of what a reader creates.
@@ -74,7 +72,7 @@ def check(root):
                 names += [n for n in PAGE.findall(line)
                           if n.islower() or n.startswith('meson') or n.startswith(PAGES)]
             for name in names:
-                if name.endswith('.rst') or name in PENDING or FETCHED.match(name):
+                if name.endswith('.rst') or FETCHED.match(name):
                     continue    # a page of QEMU, or not in the repository
                 if not EXAMPLES.search(line[line.find(name):][:len(name) + 4]) \
                         and not exists(root, name):
