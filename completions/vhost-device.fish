@@ -102,7 +102,7 @@ __vhost_device_row template -l log-target -x -a 'stderr syslog journal' -d 'Wher
 __vhost_device_row template -l help -s h -d 'Print this help'
 __vhost_device_row template -l version -s V -d 'Print the version'
 __vhost_device_row bench -l vs -r -F -d 'Socket of a second back end  both get the same load by turns, and the second is compared with the first'
-__vhost_device_row bench -l device -x -a '' -d 'Whose requests to make  block (reads), gpio, i2c (reads), rng, template, vsock (packets to nowhere)'
+__vhost_device_row bench -l device -x -a '' -d 'Whose requests to make'
 __vhost_device_row bench -l out -x -a '' -d 'Bytes of a request that the device reads'
 __vhost_device_row bench -l in -x -a '' -d 'Bytes of a request that the device may write'
 __vhost_device_row bench -l depth -s d -x -a '' -d 'Requests in flight in each queue'

@@ -43,6 +43,21 @@ static int guess_driver(const struct bench_conf *c, const struct driver **ret_dr
 			 "--device, or --out and --in", c->socket);
 }
 
+static int unknown_load(const struct bench_conf *c, struct error *err)
+{
+	char known[200] = "";
+	const struct driver *d;
+	unsigned i;
+
+	for (i = 0; (d = driver_at(i)) != NULL; i++) {
+		if (d->load != NULL)
+			snprintf(known + strlen(known), sizeof(known) - strlen(known), " %s",
+				 d->name);
+	}
+	return error_set(err, -EINVAL, "--device %.60s: no load is known for it, but for%s: give "
+			 "one of them, or --out and --in", c->device, known);
+}
+
 static int choose_driver(const struct bench_conf *c, const struct driver **ret_driver,
 			 struct error *err)
 {
@@ -54,8 +69,7 @@ static int choose_driver(const struct bench_conf *c, const struct driver **ret_d
 		return guess_driver(c, ret_driver, err);
 	*ret_driver = driver_find(c->device);
 	if (*ret_driver == NULL || (*ret_driver)->load == NULL)
-		return error_set(err, -EINVAL, "--device %.60s: no load is known for it: give "
-				 "--out and --in", c->device);
+		return unknown_load(c, err);
 	return 0;
 }
 
@@ -293,8 +307,7 @@ static const struct option rows[] = {
 	  OPT_POSITIONAL | OPT_REQUIRED, OPT(struct bench_conf, socket) },
 	{ "vs", "SOCKET", "Socket of a second back end: both get the same load by turns, and the "
 	  "second is compared with the first.", NULL, OPT_PATH, OPT(struct bench_conf, vs) },
-	{ "device", "DEVICE", "Whose requests to make: block (reads), gpio, i2c (reads), rng, "
-	  "template, vsock (packets to nowhere). Without it the device is guessed, or --out "
+	{ "device", "DEVICE", "Whose requests to make. Without it the device is guessed, or --out "
 	  "and --in decide.", NULL, OPT_STRING, OPT(struct bench_conf, device) },
 	{ "out", "BYTES", "Bytes of a request that the device reads.", NULL, OPT_SIZE,
 	  .min = 1, .max = 16 << 20, OPT(struct bench_conf, out) },

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * The driver half of a device: what `probe DEVICE SOCKET ACTION` can do, and
- * how `bench` loads it. One file per device, one row in drivers.c.
+ * how `bench` loads it. One file per device, which defines driver_NAME, and one
+ * row in meson.build.
  */
 #ifndef PROBE_DRIVER_H
 #define PROBE_DRIVER_H
@@ -47,8 +48,5 @@ struct driver {
 const struct driver *driver_find(const char *name);
 const struct driver *driver_at(unsigned i);     /* NULL: no more */
 const struct action *driver_action(const struct driver *d, const char *name);
-
-extern const struct driver driver_block, driver_gpio, driver_i2c, driver_rng, driver_template,
-	driver_vsock;
 
 #endif

@@ -11,7 +11,7 @@ C_LINE = f'/* {WANTED} */'
 EXEMPT = [
     'LICENSE-*', '*.md', 'man/*', '.gitignore', '*/.gitignore', '.gitattributes',
     '.editorconfig', '.clang-format', '*.wrap', '*.json', '*.png', '*.svg',
-    'src/devices/device-list.h.in', 'tests/fuzz/corpus/*', 'tests/fuzz/corpora/*',
+    'src/list.h.in', 'tests/fuzz/corpus/*', 'tests/fuzz/corpora/*',
     'tests/*/data/*', 'tests/*/expected/*', 'docs/generated/*', 'completion/*',
 ]
 
