@@ -53,5 +53,10 @@ struct post {
 };
 
 void loop_post(struct loop *l, struct post *p);
+/*
+ * Takes a post back: fn will not run, p may be freed. On the loop's own thread
+ * or when the loop runs no more, and nobody posts it at the same time.
+ */
+void loop_unpost(struct loop *l, struct post *p);
 
 #endif

@@ -53,6 +53,7 @@ struct loop {
 	pthread_mutex_t lock;           /* of posts */
 	struct post *posts, **posts_last;
 	struct post *own, **own_last;   /* posts of this thread, for the next turn */
+	struct post *due;               /* those that run in this turn */
 
 	struct event tick;
 	int tick_fd;
@@ -538,12 +539,37 @@ void loop_post(struct loop *l, struct post *p)
 	pthread_mutex_unlock(&l->lock);
 }
 
+/* Takes p out of a list that may hold it. */
+static void posts_drop(struct post **at, struct post ***last, const struct post *p)
+{
+	while (*at != NULL && *at != p)
+		at = &post_core(*at)->next;
+	if (*at == NULL)
+		return;
+	*at = post_core(*at)->next;
+	if (last != NULL && *at == NULL)
+		*last = at;
+}
+
+void loop_unpost(struct loop *l, struct post *p)
+{
+	if (__atomic_load_n(&post_core(p)->pending, __ATOMIC_ACQUIRE) == 0)
+		return;
+	posts_drop(&l->due, NULL, p);
+	posts_drop(&l->own, &l->own_last, p);
+	pthread_mutex_lock(&l->lock);
+	posts_drop(&l->posts, &l->posts_last, p);
+	pthread_mutex_unlock(&l->lock);
+	__atomic_store_n(&post_core(p)->pending, 0, __ATOMIC_RELEASE);
+}
+
 static void run_posts(struct loop *l, struct post *first)
 {
 	struct post *p;
 
-	while ((p = first) != NULL) {
-		first = post_core(p)->next;
+	l->due = first;
+	while ((p = l->due) != NULL) {
+		l->due = post_core(p)->next;
 		l->worked = true;
 		/* From here on it may be posted again, and be gone after fn(). */
 		__atomic_exchange_n(&post_core(p)->pending, 0, __ATOMIC_ACQ_REL);

@@ -689,6 +689,45 @@ START_TEST(a_post_wakes_a_sleeping_loop)
 }
 END_TEST
 
+static struct letter *recalled;
+
+static void letter_recalls(struct post *p)
+{
+	letter_read(p);
+	loop_unpost(loop, &recalled->post);
+}
+
+/* Foreign posts, and posts of the loop itself that wait for the same or the next turn. */
+START_TEST(posts_are_taken_back)
+{
+	struct letter a = { .post = { .fn = letter_read }, .name = 'a' };
+	struct letter b = { .post = { .fn = letter_read }, .name = 'b' };
+	struct letter c = { .post = { .fn = letter_recalls }, .name = 'c', .reply = &b };
+
+	trace_clear();
+	loop_unpost(loop, &a.post);
+	loop_post(loop, &a.post);
+	loop_post(loop, &b.post);
+	loop_unpost(loop, &b.post);
+	loop_post(loop, &c.post);
+	recalled = &b;
+	loop_turn(loop, true);
+	ck_assert_str_eq(trace, "ac");
+	loop_turn(loop, false);
+	loop_post(loop, &c.post);
+	loop_post(loop, &a.post);
+	loop_post(loop, &b.post);
+	recalled = &a;
+	loop_turn(loop, true);
+	ck_assert_str_eq(trace, "accb");
+	loop_turn(loop, false);
+	/* It may be posted again. */
+	loop_post(loop, &a.post);
+	loop_turn(loop, true);
+	ck_assert_str_eq(trace, "accba");
+}
+END_TEST
+
 /* Pollers. */
 
 struct counter {
@@ -850,6 +889,7 @@ int main(void)
 	tcase_add_test(tc, posts_run_once_and_may_post);
 	tcase_add_test(tc, no_post_is_lost_in_a_storm);
 	tcase_add_test(tc, a_post_wakes_a_sleeping_loop);
+	tcase_add_test(tc, posts_are_taken_back);
 	tcase_add_test(tc, pollers_find_work_without_an_event);
 	tcase_add_test(tc, a_quiet_loop_stops_polling);
 	tcase_add_test(tc, other_events_are_served_while_polling);
