@@ -19,12 +19,11 @@ if ! "$exe" --features | grep -q '^tools: .'; then
 fi
 "$root/man/update" "$exe" "$new"
 stale=0
-for page in "$new"/*/*; do
-	name=${page#"$new"/}
-	diff -u "$root/$name" "$page" || stale=1
+for page in $(cd "$new" && find . -type f); do
+	diff -u "$root/$page" "$new/$page" || stale=1
 done
-for page in "$root"/man/*.[1-8]; do
-	[ -e "$new/man/${page##*/}" ] || { echo "${page##*/}: nobody makes it"; stale=1; }
+for page in $(cd "$root" && echo man/*.[1-8] docs/devices/*); do
+	[ -e "$new/$page" ] || { echo "$page: nobody makes it"; stale=1; }
 done
 [ "$stale" = 0 ] || echo "run: man/update $exe $root"
 exit "$stale"
