@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * One client at a time, one command a connection: a line of words comes, text
- * goes back, the connection ends. An answer that begins with "error: " is one.
+ * goes back, the connection ends. An answer that begins with "error: " is one,
+ * with nothing before it.
  * A client that dawdles is cut off, so that it keeps no other waiting.
  *
  *   idle --connection--> reading --line--> writing --all gone--> idle
@@ -75,11 +76,17 @@ static int run_words(struct control *c, struct said *r, char **words, unsigned n
 	return d->run(c->in, r, words + 1, n - 1, err);
 }
 
-static int run_line(struct control *c, struct said *r, struct error *err)
+/* end: of the line, or NULL when there is no room for more of it. */
+static int run_line(struct control *c, char *end, struct said *r, struct error *err)
 {
 	char *words[WORDS], *at = c->line;
 	unsigned n = 0;
 
+	if (end == NULL)
+		return error_set(err, -E2BIG, "the line is longer than %d bytes", LINE_SIZE - 2);
+	*end = '\0';
+	if (strlen(c->line) != (size_t)(end - c->line))
+		return error_set(err, -EINVAL, "a zero byte in the line");
 	for (at += strspn(at, " \t\r"); *at != '\0'; at += strspn(at, " \t\r")) {
 		if (n == WORDS)
 			return error_set(err, -E2BIG, "more than %u words", WORDS);
@@ -103,20 +110,23 @@ static void hang_up(struct control *c)
 	listener_next(c->listener);
 }
 
+/* By edge: else one that shut down its sending side and does not read made the loop spin. */
 static void write_answer(struct control *c)
 {
-	ssize_t n = send(c->fd, c->answer + c->sent, c->size - c->sent,
-			 MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t n = 0;
 
-	if (n > 0)
-		c->sent += (size_t)n;
-	else if (n < 0 && errno != EAGAIN && errno != EINTR)
-		c->sent = c->size;
-	if (c->sent == c->size || io_set(&c->io, IO_WRITE) < 0)
+	while (c->sent < c->size && n >= 0) {
+		n = send(c->fd, c->answer + c->sent, c->size - c->sent,
+			 MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n > 0)
+			c->sent += (size_t)n;
+	}
+	if (n >= 0 || (errno != EAGAIN && errno != EINTR) ||
+	    io_set(&c->io, IO_WRITE | IO_EDGE) < 0)
 		hang_up(c);
 }
 
-static void give_answer(struct control *c)
+static void give_answer(struct control *c, char *end)
 {
 	struct error err = ERROR_NONE;
 	struct said r = { open_memstream(&c->answer, &c->size) };
@@ -125,8 +135,10 @@ static void give_answer(struct control *c)
 		hang_up(c);
 		return;
 	}
-	if (run_line(c, &r, &err) < 0)
+	if (run_line(c, end, &r, &err) < 0) {
+		rewind(r.file);         /* drops what was said before it failed */
 		control_say(&r, "error: %s\n", err.text);
+	}
 	if (fclose(r.file) != 0)
 		hang_up(c);
 	else
@@ -143,12 +155,10 @@ static void read_line(struct control *c)
 	if (n > 0)
 		c->have += (size_t)n;
 	end = memchr(c->line, '\n', c->have);
-	if (end == NULL && (n <= 0 || c->have == LINE_SIZE - 1)) {
+	if (end != NULL || c->have == LINE_SIZE - 1)
+		give_answer(c, end);
+	else if (n <= 0)
 		hang_up(c);
-	} else if (end != NULL) {
-		*end = '\0';
-		give_answer(c);
-	}
 }
 
 static void client_ready(struct io *io, unsigned ready)

@@ -292,11 +292,12 @@ static void watch_accept(struct listener *ln)
 	io_set(&ln->accept, have_room(ln) ? IO_READ : 0);
 }
 
+/* Who only shut down its sending side may still want an answer to what it sent. */
 static bool slot_left(const struct slot *s)
 {
-	struct pollfd p = { .fd = s->fd, .events = POLLRDHUP };
+	struct pollfd p = { .fd = s->fd };
 
-	return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
+	return poll(&p, 1, 0) > 0;
 }
 
 /* The last thing its callers do: cb may free the listener. */
@@ -322,9 +323,9 @@ static void slot_event(struct io *io, unsigned ready)
 {
 	struct slot *s = container_of(io, struct slot, io);
 
-	if (ready & IO_HUP)
+	if (slot_left(s))
 		slot_free(s);
-	else
+	else if (s->state == SLOT_SILENT)
 		slot_look(s);
 	hand_out(s->ln);
 }

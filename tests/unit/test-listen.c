@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Endpoints: what a path may be, who gets the session, what survives a flood of clients. */
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,11 +15,11 @@
 #include "core/listen.h"
 #include "vhost-device/fd.h"
 #include "vhost-device/instance.h"
+#include "sockets.h"
 
 enum { MS = 1000 * 1000, DEADLINE_MS = 10 * 1000 };
 
 static struct loop *loop;
-static char folder[64], path[80];
 
 /* The log asks for names of instances; there are none here. */
 const char *instance_name(const struct instance *in)
@@ -37,9 +36,7 @@ static void setup(void)
 	struct error err = ERROR_NONE;
 
 	n_got = n_ended = 0;
-	snprintf(folder, sizeof(folder), "/tmp/test-listen-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/sock", folder);
+	place_make();
 	loop = loop_new(&err);
 	ck_assert_msg(loop != NULL, "%s", err.text);
 }
@@ -49,8 +46,7 @@ static void teardown(void)
 	while (n_got > 0)
 		close(got[--n_got]);
 	loop_free(loop);
-	unlink(path);
-	ck_assert_int_eq(rmdir(folder), 0);
+	place_remove();
 }
 
 static void on_session(void *ctx, int fd)
@@ -72,7 +68,7 @@ static struct endpoint endpoint(enum endpoint_kind kind, const char *at)
 
 static struct listener *listen_path(struct error *err)
 {
-	struct endpoint ep = endpoint(ENDPOINT_PATH, path);
+	struct endpoint ep = endpoint(ENDPOINT_PATH, place.path);
 	struct listener *ln = listener_new(loop, &ep, on_session, on_end, NULL, err);
 
 	endpoint_finish(&ep);
@@ -88,56 +84,9 @@ static struct listener *must_listen(void)
 	return ln;
 }
 
-static struct sockaddr_un address(void)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-
-	memcpy(sa.sun_path, path, strlen(path));
-	return sa;
-}
-
-static int try_client(void)
-{
-	struct sockaddr_un sa = address();
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	ck_assert_int_ge(fd, 0);
-	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
-		return fd;
-	close(fd);
-	return -errno;
-}
-
-static int client(void)
-{
-	int fd = try_client();
-
-	ck_assert_int_ge(fd, 0);
-	return fd;
-}
-
-/* A socket as another program would leave or hold it. */
-static int foreign_socket(int type, bool listens)
-{
-	struct sockaddr_un sa = address();
-	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	if (listens)
-		ck_assert_int_eq(listen(fd, 1), 0);
-	return fd;
-}
-
 static void send_byte(int fd, char byte)
 {
 	ck_assert_int_eq((int)send(fd, &byte, 1, MSG_NOSIGNAL), 1);
-}
-
-static bool hung_up(int fd)
-{
-	char byte;
-
-	return recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
 }
 
 /* Turns until what is asked for happened; a few more show that nothing follows. */
@@ -157,17 +106,6 @@ static void wait_sessions(unsigned n)
 	ck_assert_uint_eq(n_got, n);
 }
 
-static unsigned open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (readdir(dir) != NULL)
-		n++;
-	closedir(dir);
-	return n;
-}
-
 /* Paths. */
 
 START_TEST(path_comes_and_goes)
@@ -175,11 +113,11 @@ START_TEST(path_comes_and_goes)
 	struct listener *ln = must_listen();
 	struct stat st;
 
-	ck_assert_int_eq(lstat(path, &st), 0);
+	ck_assert_int_eq(lstat(place.path, &st), 0);
 	ck_assert(S_ISSOCK(st.st_mode));
-	ck_assert_ptr_nonnull(strstr(listener_describe(ln), path));
+	ck_assert_ptr_nonnull(strstr(listener_describe(ln), place.path));
 	listener_free(ln);
-	ck_assert_int_eq(lstat(path, &st), -1);
+	ck_assert_int_eq(lstat(place.path, &st), -1);
 	listener_free(NULL);
 }
 END_TEST
@@ -190,7 +128,7 @@ START_TEST(stale_socket_is_replaced)
 
 	close(foreign_socket(SOCK_STREAM, true));
 	ln = must_listen();
-	close(client());
+	close(client_connect());
 	listener_free(ln);
 }
 END_TEST
@@ -202,7 +140,7 @@ static void expect_refused(int code, const char *word)
 	ck_assert_ptr_null(listen_path(&err));
 	ck_assert_int_eq(err.code, code);
 	ck_assert_msg(strstr(err.text, word) != NULL, "%s", err.text);
-	ck_assert_msg(strstr(err.text, path) != NULL, "%s", err.text);
+	ck_assert_msg(strstr(err.text, place.path) != NULL, "%s", err.text);
 }
 
 START_TEST(live_socket_is_not_stolen)
@@ -211,8 +149,8 @@ START_TEST(live_socket_is_not_stolen)
 
 	expect_refused(-EADDRINUSE, "another process");
 	/* Also when its backlog is full. */
-	first = client();
-	second = try_client();
+	first = client_connect();
+	second = client_try();
 	expect_refused(-EADDRINUSE, "another process");
 	close(first);
 	if (second >= 0)
@@ -226,7 +164,7 @@ START_TEST(own_live_socket_is_not_stolen)
 	struct listener *ln = must_listen();
 
 	expect_refused(-EADDRINUSE, "another process");
-	close(client());
+	close(client_connect());
 	listener_free(ln);
 }
 END_TEST
@@ -237,7 +175,7 @@ START_TEST(other_kinds_of_socket_are_left_alone)
 	struct stat st;
 
 	expect_refused(-EPROTOTYPE, "cannot be tested");
-	ck_assert_int_eq(lstat(path, &st), 0);
+	ck_assert_int_eq(lstat(place.path, &st), 0);
 	close(fd);
 }
 END_TEST
@@ -245,23 +183,23 @@ END_TEST
 START_TEST(files_are_left_alone)
 {
 	struct stat st;
-	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	int fd = open(place.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 
 	ck_assert_int_eq((int)write(fd, "data", 4), 4);
 	close(fd);
 	expect_refused(-EEXIST, "not a socket");
-	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(stat(place.path, &st), 0);
 	ck_assert_int_eq((int)st.st_size, 4);
-	unlink(path);
-	ck_assert_int_eq(symlink("/nowhere", path), 0);
+	unlink(place.path);
+	ck_assert_int_eq(symlink("/nowhere", place.path), 0);
 	expect_refused(-EEXIST, "not a socket");
-	ck_assert_int_eq(lstat(path, &st), 0);
+	ck_assert_int_eq(lstat(place.path, &st), 0);
 }
 END_TEST
 
 START_TEST(missing_folder)
 {
-	snprintf(path, sizeof(path), "%s/none/sock", folder);
+	snprintf(place.path, sizeof(place.path), "%s/none/sock", place.folder);
 	expect_refused(-ENOENT, "create its folder");
 }
 END_TEST
@@ -291,7 +229,7 @@ END_TEST
 
 START_TEST(mode_and_group)
 {
-	struct endpoint ep = endpoint(ENDPOINT_PATH, path);
+	struct endpoint ep = endpoint(ENDPOINT_PATH, place.path);
 	struct error err = ERROR_NONE;
 	struct listener *ln;
 	struct stat st;
@@ -301,13 +239,13 @@ START_TEST(mode_and_group)
 	ep.group = (int)getgid();
 	ln = listener_new(loop, &ep, on_session, on_end, NULL, &err);
 	ck_assert_msg(ln != NULL, "%s", err.text);
-	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(stat(place.path, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0666);
 	ck_assert_uint_eq(st.st_gid, getgid());
 	listener_free(ln);
 	umask(022);
 	ln = must_listen();
-	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(stat(place.path, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0755);
 	listener_free(ln);
 }
@@ -319,10 +257,10 @@ START_TEST(a_successors_socket_is_not_removed)
 	struct stat st;
 	int fd;
 
-	unlink(path);
+	unlink(place.path);
 	fd = foreign_socket(SOCK_STREAM, true);
 	listener_free(ln);
-	ck_assert_int_eq(lstat(path, &st), 0);
+	ck_assert_int_eq(lstat(place.path, &st), 0);
 	close(fd);
 }
 END_TEST
@@ -332,7 +270,7 @@ END_TEST
 START_TEST(first_byte_takes_the_session)
 {
 	struct listener *ln = must_listen();
-	int probe = client(), early = client(), quick = client(), third;
+	int probe = client_connect(), early = client_connect(), quick = client_connect(), third;
 	char byte = 0;
 
 	listener_next(ln);
@@ -346,7 +284,7 @@ START_TEST(first_byte_takes_the_session)
 	ck_assert_int_eq((int)read(got[0], &byte, 1), 1);
 	ck_assert_int_eq(byte, 'q');
 	/* Others wait, in the order of their first bytes. */
-	third = client();
+	third = client_connect();
 	send_byte(third, 't');
 	turns(3);
 	send_byte(early, 'e');
@@ -368,10 +306,30 @@ START_TEST(first_byte_takes_the_session)
 }
 END_TEST
 
+/* As socat does with the end of its input: an answer is still awaited. */
+START_TEST(half_a_connection_is_handed_out)
+{
+	struct listener *ln = must_listen();
+	int silent = client_connect(), fd = client_connect();
+
+	shutdown(silent, SHUT_WR);
+	send_byte(fd, 'x');
+	shutdown(fd, SHUT_WR);
+	listener_next(ln);
+	wait_sessions(1);
+	ck_assert(hung_up(silent));
+	send_byte(got[0], 'y');
+	ck_assert(!hung_up(fd));
+	close(silent);
+	close(fd);
+	listener_free(ln);
+}
+END_TEST
+
 START_TEST(nothing_comes_unasked)
 {
 	struct listener *ln = must_listen();
-	int fd = client();
+	int fd = client_connect();
 
 	send_byte(fd, 'x');
 	turns(5);
@@ -391,10 +349,10 @@ START_TEST(silent_crowd_does_not_keep_others_out)
 
 	listener_next(ln);
 	for (i = 0; i < ARRAY_SIZE(crowd); i++) {
-		crowd[i] = client();
+		crowd[i] = client_connect();
 		turns(2);
 	}
-	fd = client();
+	fd = client_connect();
 	send_byte(fd, 'x');
 	wait_sessions(1);
 	for (i = 0; i < ARRAY_SIZE(crowd); i++) {
@@ -419,7 +377,7 @@ START_TEST(ready_clients_wait_without_loss)
 	/* More than there are slots: the rest stays in the backlog. */
 	listener_next(ln);
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
-		fds[i] = client();
+		fds[i] = client_connect();
 		send_byte(fds[i], (char)('a' + i));
 		turns(2);
 	}
@@ -439,7 +397,7 @@ START_TEST(ten_thousand_probes)
 {
 	struct listener *ln = must_listen();
 	unsigned before, i;
-	int fd = client();
+	int fd = client_connect();
 
 	listener_next(ln);
 	send_byte(fd, 'x');
@@ -447,7 +405,7 @@ START_TEST(ten_thousand_probes)
 	before = open_fds();
 	/* While a session lasts. */
 	for (i = 0; i < 10000; i++) {
-		close(client());
+		close(client_connect());
 		loop_turn(loop, false);
 	}
 	turns(5);
@@ -461,7 +419,7 @@ START_TEST(out_of_fds_is_survived)
 {
 	struct listener *ln = must_listen();
 	struct rlimit old, tight;
-	int fd = client();
+	int fd = client_connect();
 	unsigned i;
 
 	send_byte(fd, 'x');
@@ -527,12 +485,12 @@ START_TEST(listening_fd_is_served)
 	ln = listener_new(loop, &ep, on_session, on_end, NULL, &err);
 	ck_assert_ptr_nonnull(ln);
 	listener_next(ln);
-	peer = client();
+	peer = client_connect();
 	send_byte(peer, 'x');
 	wait_sessions(1);
 	listener_free(ln);
 	/* Its path belongs to who made it. */
-	ck_assert_int_eq(lstat(path, &st), 0);
+	ck_assert_int_eq(lstat(place.path, &st), 0);
 	close(peer);
 }
 END_TEST
@@ -562,7 +520,7 @@ START_TEST(client_retries_with_back_off)
 {
 	/* When it tries, by a clock that starts at 0: 100 ms, doubled up to 2 s. */
 	static const unsigned tries_ms[] = { 0, 100, 300, 700, 1500, 3100, 5100, 7100 };
-	struct endpoint ep = endpoint(ENDPOINT_CLIENT, path);
+	struct endpoint ep = endpoint(ENDPOINT_CLIENT, place.path);
 	struct error err = ERROR_NONE;
 	uint64_t start = 1000 * (uint64_t)MS;
 	struct listener *ln;
@@ -674,14 +632,14 @@ static void expect_notified(const struct sockaddr_un *sa, size_t len, const char
 
 START_TEST(readiness_by_path_and_abstract)
 {
-	struct sockaddr_un sa = address();
+	struct sockaddr_un sa = place_address();
 	char name[100];
 
-	expect_notified(&sa, sizeof(sa), path);
-	snprintf(name, sizeof(name), "@%s", folder);
+	expect_notified(&sa, sizeof(sa), place.path);
+	snprintf(name, sizeof(name), "@%s", place.folder);
 	memset(&sa, 0, sizeof(sa));
 	sa.sun_family = AF_UNIX;
-	memcpy(sa.sun_path + 1, folder, strlen(folder));
+	memcpy(sa.sun_path + 1, place.folder, strlen(place.folder));
 	expect_notified(&sa, offsetof(struct sockaddr_un, sun_path) + strlen(name), name);
 }
 END_TEST
@@ -714,6 +672,7 @@ int main(void)
 	tcase_add_test(tc, mode_and_group);
 	tcase_add_test(tc, a_successors_socket_is_not_removed);
 	tcase_add_test(tc, first_byte_takes_the_session);
+	tcase_add_test(tc, half_a_connection_is_handed_out);
 	tcase_add_test(tc, nothing_comes_unasked);
 	tcase_add_test(tc, silent_crowd_does_not_keep_others_out);
 	tcase_add_test(tc, ready_clients_wait_without_loss);
