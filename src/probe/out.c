@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Findings for people and for programs. */
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/opt-doc.h"
 #include "out.h"
 
-enum { COLUMN = 22, INNER_COLUMN = 36, LINE = 600 };
+enum { COLUMN = 22, INNER_COLUMN = 36 };
 
 bool out_for_people(const struct out *o)
 {
@@ -112,11 +114,16 @@ void out_close(struct out *o)
 
 void out_text(struct out *o, const char *key, const char *fmt, ...)
 {
-	char line[LINE];
+	FREE_PTR char *text = NULL;
+	const char *line = "";
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
+	/* Bytes that were read are of any length. */
+	if (vasprintf(&text, fmt, ap) >= 0)
+		line = text;
+	else
+		text = NULL;
 	va_end(ap);
 	start(o, key);
 	if (o->json)
