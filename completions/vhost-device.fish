@@ -33,6 +33,8 @@ __vhost_device_row i2c -l device-list -s l -x -a '' -d 'Clients that the guest s
 __vhost_device_row i2c -l timeout -x -a '' -d 'How long a transfer may take before the guest is told that it failed'
 __vhost_device_row i2c -l bus-timeout -x -a '' -d 'Set the timeout of the adapters, for everyone on the host; 0 leaves it as it is'
 __vhost_device_row i2c -l bus-retries -x -a '' -d 'Set how often the adapters try again after a lost arbitration, for everyone on the host; 0 leaves it as it is'
+__vhost_device_row i2c -l missing -x -a 'fail wait' -d 'An adapter that is not there at the start  fail, or wait for it; transfers fail until then'
+__vhost_device_row i2c -l capture -r -F -d 'Append every transfer to this file, with its bytes, as a command line of i2ctransfer'
 __vhost_device_row i2c -l socket-path -s s -r -F -d 'Listen on this Unix socket'
 __vhost_device_row i2c -l socket-count -s c -x -a '' -d 'Number of guests, each with a socket of its own'
 __vhost_device_row i2c -l socket-fd -x -a '' -d 'Use this inherited socket, which listens or is connected'

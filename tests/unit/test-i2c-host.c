@@ -38,7 +38,7 @@ static struct {
 	int error;                      /* of the next transfers */
 	unsigned fewer;                 /* messages that are not done */
 	char log[1024];                 /* what was asked */
-	unsigned long timeout, retries;
+	unsigned long timeout, retries, pec;
 } kernel;
 
 static void noted(const char *fmt, ...) PRINTF_LIKE(1, 2);
@@ -92,8 +92,8 @@ static int smbus(const struct i2c_smbus_ioctl_data *d)
 		"proc_call", "block", "broken", "block_call", "i2c_block" };
 	unsigned i;
 
-	noted("%s %c %02x", names[d->size], d->read_write == I2C_SMBUS_READ ? 'r' : 'w',
-	      d->command);
+	noted("%s%s %c %02x", kernel.pec ? "checked " : "", names[d->size],
+	      d->read_write == I2C_SMBUS_READ ? 'r' : 'w', d->command);
 	if (d->size == I2C_SMBUS_BYTE_DATA && d->read_write == I2C_SMBUS_WRITE)
 		noted(" %02x", d->data->byte);
 	if (d->size == I2C_SMBUS_PROC_CALL ||
@@ -142,6 +142,9 @@ int ioctl(int fd, unsigned long request, ...)
 		kernel.retries = arg;
 		return 0;
 	case I2C_TENBIT:
+		return 0;
+	case I2C_PEC:
+		kernel.pec = arg;
 		return 0;
 	case I2C_SLAVE:
 		return (int)arg == kernel.busy ? failed_with(EBUSY) : 0;
@@ -328,6 +331,9 @@ static const struct {
 	{ "1:*:0x20=0x51", 0x20, 1, BUS_NUMBER, 1, NULL, 0x51 },
 	{ "1:0x20=0x51:*", 0x20, 1, BUS_NUMBER, 1, NULL, 0x51 },
 	{ "1:*", 0x77, 1, BUS_NUMBER, 1, NULL, 0x77 },
+	{ "s3/smbus:0x50", 0x50, 1, BUS_SIM, 3, NULL, 0x50 },
+	{ "s3/other:0x50", 0x50, 1, BUS_NAME, 0, "s3/other", 0x50 },
+	{ "s33333333333333333/smbus:1", 1, 1, BUS_NAME, 0, "s33333333333333333/smbus", 1 },
 	{ "1:0x3ff/ten", I2C_SEVEN + 0x3ff, 1, BUS_NUMBER, 1, NULL, 0x3ff },
 	{ "1:80/ten:80", 80, 1, BUS_NUMBER, 1, NULL, 80 },
 };
@@ -398,6 +404,9 @@ static const struct {
 	{ "s1:2/eeprom=512", "its size is" },
 	{ "s1:2/nak=x", "/nak=x: give a number" },
 	{ "s1:2/force", "/force is only for real adapters" },
+	{ "s1/smbus:2/pec", "/pec is only for real adapters" },
+	{ "s1:2/split", "/split is only for adapters with SMBus alone" },
+	{ "s1:2,s1/smbus:3", "duplicate adapter s1" },
 	{ "1:2/eeprom", "/eeprom is only for simulated adapters" },
 	{ "1:*/ten", "'*' is every 7-bit address" },
 	{ "s1:*/eeprom", "'*' is every 7-bit address" },
@@ -449,6 +458,8 @@ static const struct {
 	{ "4:1", I2C_FUNC_SMBUS_QUICK, "has neither I2C nor SMBus" },
 	{ "4:0x44", I2C_FUNC_I2C, "client 0x44 is used by a driver of the host" },
 	{ "4:0x150/ten", I2C_FUNC_I2C, "has no 10-bit addresses: 0x150/ten" },
+	{ "4:0x50/pec", I2C_FUNC_SMBUS_BYTE_DATA, "cannot check packets: 0x50" },
+	{ "s4/smbus:0x150/ten", I2C_FUNC_I2C, "has no 10-bit addresses: 0x150/ten" },
 };
 
 START_TEST(unusable_adapters_say_why)
@@ -577,7 +588,94 @@ START_TEST(adapter_is_plugged_in_again)
 	fake_at(6001ULL * MS);
 	push(0x50, 0, "4", 1);
 	check_last(4, OK, NULL);
+	/* There is where it is now, not where it was. */
+	kernel.error = ENODEV;
+	push(0x50, 0, "5", 1);
+	check_last(5, ERR, NULL);
+	kernel.error = 0;
+	push(0x50, 0, "6", 1);
+	check_last(6, OK, NULL);
 	end();
+}
+END_TEST
+
+/* By number and by name; what can only be known then is looked at then. */
+START_TEST(adapter_is_awaited)
+{
+	char list[64];
+
+	snprintf(list, sizeof(list), "%s:0x50:0x44:0x150/ten", _i == 0 ? "9" : "late one");
+	set("missing", "wait");
+	set("bus-timeout", "50");
+	begin(5000ULL * MS, list);
+	push(0x50, 0, "1", 1);
+	check_last(1, ERR, NULL);
+	push(0x50, 0, "2", 1);
+	check_last(2, ERR, NULL);
+	kernel.funcs = I2C_FUNC_I2C;
+	kernel.busy = 0x44;
+	add_adapter(9, "late one");
+	fake_at(6001ULL * MS);
+	push(0x50, 0, "\x03", 1);
+	check_last(3, OK, NULL);
+	ck_assert_str_eq(kernel.log, "w1@50 03;");
+	ck_assert_uint_eq(kernel.timeout, 5);
+	push(0x44, 0, "4", 1);
+	check_last(4, ERR, NULL);
+	fake_push("\xf2\x50\0\0\0\0\0\0\x07", 9, 1);
+	check_last(5, ERR, NULL);
+	ck_assert_str_eq(kernel.log, "w1@50 03;");
+	end();
+}
+END_TEST
+
+START_TEST(forcing_one_client_is_not_forcing_all)
+{
+	set("missing", "wait");
+	begin(5000ULL * MS, "9:0x43/force:0x44");
+	kernel.busy = 0x44;
+	add_adapter(9, "late one");
+	push(0x43, 0, "1", 1);
+	check_last(1, ERR, NULL);
+	push(0x43, 0, "2", 1);
+	check_last(2, OK, NULL);
+	push(0x43, NEXT, "3", 1);
+	push(0x44, 0, "4", 1);
+	check_last(4, ERR, NULL);
+	end();
+}
+END_TEST
+
+/* Lines for a shell; of what went wrong, why. */
+START_TEST(transfers_are_captured)
+{
+	static const char want[] = "i2ctransfer -y 4 w2@0x50 0x01 0xff r3@0x50 # 0x72 0x72 0x72\n"
+		"i2ctransfer -y 4 w0@0x51\n"
+		"i2ctransfer -y 4 r1@0x50 # Input/output error\n"
+		"# ten: i2ctransfer -y 4 w1@0x150 0x07\n";
+	char text[sizeof(want) + 100] = "";
+	FILE *f;
+
+	set("capture", in_root("capture"));
+	begin(0, "4:0x50:0x20=0x51:0x150/ten");
+	push(0x50, NEXT, "\x01\xff", 2);
+	push(0x50, RD, NULL, 3);
+	push(0x20, 0, NULL, 0);
+	check_last(3, OK, NULL);
+	kernel.error = EIO;
+	push(0x50, RD, NULL, 1);
+	check_last(4, ERR, NULL);
+	kernel.error = 0;
+	fake_push("\xf2\x50\0\0\0\0\0\0\x07", 9, 1);
+	check_last(5, OK, NULL);
+	end();
+	f = fopen(in_root("capture"), "r");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fread(text, 1, sizeof(text) - 1, f), sizeof(want) - 1);
+	fclose(f);
+	ck_assert_str_eq(text, want);
+	set("capture", in_root("nowhere/capture"));
+	ck_assert_ptr_nonnull(strstr(refused("4:0x50"), "--capture: "));
 }
 END_TEST
 
@@ -681,6 +779,44 @@ START_TEST(long_reads_are_split_when_asked_for)
 }
 END_TEST
 
+/* What i2c-tools send with p; codes by the CRC-8 that makes 0xf4 of "123456789". */
+static const struct {
+	const char *write;
+	unsigned n_write, n_read;
+	const char *log, *data;
+} checked[] = {
+	{ "\x10\x22\xf1", 3, 0, "checked byte_data w 10 22;", NULL },
+	{ "\x10\x22\xf2", 3, 0, "", NULL },
+	{ "\x10", 1, 2, "checked byte_data r 10;", "B\x99" },
+	{ "", 0, 2, "checked byte r 00;", "B\xc4" },
+	/* Without a code: one byte has no room for it. */
+	{ "\x10", 1, 0, "checked byte w 10;", NULL },
+	{ "\x10", 1, 1, "checked byte_data r 10;", "B" },
+	/* I2C blocks have none on the wire. */
+	{ "\x10", 1, 4, "", NULL },
+};
+
+START_TEST(packets_are_checked)
+{
+	const bool both = checked[_i].n_write > 0 && checked[_i].n_read > 0;
+	unsigned n = 0;
+
+	kernel.funcs = all_smbus | I2C_FUNC_SMBUS_PEC;
+	begin(0, "3:0x50/pec");
+	if (checked[_i].n_write > 0) {
+		push(0x50, both ? NEXT : 0, checked[_i].write, checked[_i].n_write);
+		n++;
+	}
+	if (checked[_i].n_read > 0) {
+		push(0x50, RD, NULL, checked[_i].n_read);
+		n++;
+	}
+	check_last(n, checked[_i].log[0] != '\0' ? OK : ERR, checked[_i].data);
+	ck_assert_str_eq(kernel.log, checked[_i].log);
+	end();
+}
+END_TEST
+
 /* Two clients, three messages, an empty one among others. */
 START_TEST(groups_that_smbus_has_not)
 {
@@ -728,6 +864,10 @@ int main(void)
 	tcase_add_test(tc, empty_message_falls_back_to_quick);
 	tcase_add_test(tc, absent_client_is_no_lost_adapter);
 	tcase_add_test(tc, adapter_is_plugged_in_again);
+	tcase_add_loop_test(tc, adapter_is_awaited, 0, 2);
+	tcase_add_test(tc, forcing_one_client_is_not_forcing_all);
+	tcase_add_test(tc, transfers_are_captured);
+	tcase_add_loop_test(tc, packets_are_checked, 0, (int)ARRAY_SIZE(checked));
 	tcase_add_loop_test(tc, groups_become_operations, 0, (int)ARRAY_SIZE(mapped));
 	tcase_add_test(tc, longest_blocks);
 	tcase_add_test(tc, quick_is_an_operation);

@@ -187,6 +187,55 @@ START_TEST(blocks_are_kept_by_command)
 }
 END_TEST
 
+/* Every operation there and back; what SMBus has not fails and changes nothing. */
+START_TEST(adapter_with_smbus_alone)
+{
+	unsigned i;
+
+	begin(0, "s7/smbus:0x20:0x30/block:0x21/split");
+	push_write(0x20, 0, NULL, 0);
+	push_write(0x20, 0, "\x10" "a", 2);
+	push_write(0x20, 0, "\x11" "bc", 3);
+	push_write(0x20, 0, "\x13" "defg", 5);
+	push_write(0x20, NEXT, "\x10", 1);
+	push_read(0x20, 0, 1);
+	push_write(0x20, NEXT, "\x11", 1);
+	push_read(0x20, 0, 2);
+	push_write(0x20, NEXT, "\x10", 1);
+	push_read(0x20, 0, 7);
+	push_write(0x20, 0, "\x12", 1);
+	push_read(0x20, 0, 1);
+	push_write(0x20, NEXT, "\x20" "xy", 3);
+	push_read(0x20, 0, 2);
+	push_write(0x30, NEXT, "\x05\x02hi", 4);
+	push_read(0x30, 0, 4);
+	push_write(0x21, NEXT, "\x00", 1);
+	push_read(0x21, 0, 100);
+	fake_wait_ended(18);
+	for (i = 0; i < 18; i++)
+		check_status(&fake.chains[i], OK);
+	check_data(&fake.chains[5], "a");
+	check_data(&fake.chains[7], "bc");
+	check_data(&fake.chains[9], "abcdefg");
+	check_data(&fake.chains[11], "c");
+	check_data(&fake.chains[15], "\x02hi\xff");
+	push_write(0x20, 0, "\x13" "0123456789012345678901234567890123", 35);
+	push_write(0x20, NEXT, "\x13", 1);
+	push_write(0x20, 0, "\x13", 1);
+	push_write(0x20, NEXT, "\x13", 1);
+	push_read(0x20, 0, 33);
+	push_write(0x22, 0, "\x13", 1);
+	fake_wait_ended(24);
+	for (i = 18; i < 24; i++)
+		check_failed(&fake.chains[i]);
+	push_write(0x20, NEXT, "\x13", 1);
+	push_read(0x20, 0, 4);
+	fake_wait_ended(26);
+	check_data(&fake.chains[25], "defg");
+	end();
+}
+END_TEST
+
 /* SMBus Quick, which i2cdetect sends. */
 START_TEST(quick_answers)
 {
@@ -581,6 +630,7 @@ int main(void)
 	tcase_add_test(tc, large_eeprom_has_two_address_bytes);
 	tcase_add_test(tc, registers_go_on_by_themselves);
 	tcase_add_test(tc, blocks_are_kept_by_command);
+	tcase_add_test(tc, adapter_with_smbus_alone);
 	tcase_add_test(tc, quick_answers);
 	tcase_add_test(tc, lengths_up_to_the_limit);
 	tcase_add_loop_test(tc, bad_request_costs_itself, 0, (int)ARRAY_SIZE(bad));

@@ -38,7 +38,7 @@ struct adapter *adapter_get(struct instance *in, const struct list_bus *bus,
 {
 	struct adapter *a;
 
-	a = bus->kind == BUS_SIM ? sim_new(bus->number, err) : host_new(in, bus, tuning, err);
+	a = bus->kind == BUS_SIM ? sim_new(bus, err) : host_new(in, bus, tuning, err);
 	if (a == NULL)
 		return NULL;
 	/* One thread: a bus does one thing at a time. */

@@ -16,6 +16,7 @@ struct instance;
 /* What the host is asked to change for everyone on the adapter; 0: nothing. */
 struct adapter_tuning {
 	uint32_t timeout_ms, retries;
+	bool wait;                      /* it need not be there yet */
 };
 
 struct adapter_ops {
@@ -40,7 +41,7 @@ struct adapter {
 	struct adapter *next;
 	struct worker *worker;
 	unsigned refs;
-	char key[24];                   /* "i2c-3" */
+	char key[160];                  /* "i2c-3"; of one that is awaited by name, that */
 };
 
 /* NULL with err set. Counted. */
@@ -52,10 +53,16 @@ void adapter_put(struct adapter *a);    /* on a loop; NULL is fine */
 /* The two kinds; with neither key nor worker yet. */
 struct adapter *host_new(struct instance *in, const struct list_bus *bus,
 			 const struct adapter_tuning *tuning, struct error *err);
-struct adapter *sim_new(uint32_t number, struct error *err);
+struct adapter *sim_new(const struct list_bus *bus, struct error *err);
 
-/* SMBus operations in place of messages, on an fd whose address is set. 0 or -errno. */
-int smbus_transfer(int fd, unsigned long funcs, struct i2c_msg *msgs, unsigned n, bool split);
+/* SMBus operations on a client, in place of messages. 0 or -errno. */
+struct smbus {
+	unsigned long funcs;
+	int (*operation)(struct smbus *s, uint8_t direction, uint8_t command, uint32_t size,
+			 union i2c_smbus_data *data);
+};
+int smbus_transfer(struct smbus *s, struct i2c_msg *msgs, unsigned n,
+		   const struct list_client *how);
 
 /* Before /sys and /dev; empty but in tests. */
 extern const char *host_root;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * Adapters of the host by its i2c-dev driver. The fd belongs to the worker;
- * one that a loop opened after the adapter was gone waits in `fresh` until the
- * next transfer takes it.
+ * one that a loop opened after the adapter was gone, or was not there yet,
+ * waits in `fresh` until the next transfer takes it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -33,13 +33,16 @@ static const unsigned long useful = I2C_FUNC_I2C | I2C_FUNC_SMBUS_BYTE |
 
 struct host {
 	struct adapter base;
-	uint32_t number;
 	char *name;                     /* when it was found by name */
 	struct adapter_tuning tuning;
-	int fd;                         /* the worker's */
+	bool late;                      /* its clients could not be looked at when it began */
+	/* the worker's, once there is one */
+	uint32_t number;
+	int fd;
 	unsigned long funcs;
 	pthread_mutex_t lock;           /* what follows */
 	int fresh;
+	uint32_t fresh_number;
 	uint64_t mended;                /* when it was last tried, or 0 */
 };
 
@@ -150,7 +153,11 @@ static int claim_one(struct host *h, int fd, const struct list_client *lc, unsig
 		     struct error *err)
 {
 	unsigned long all = I2C_FUNC_I2C | I2C_FUNC_10BIT_ADDR;
+	unsigned long pec = I2C_FUNC_I2C | I2C_FUNC_SMBUS_PEC;
 
+	if (lc->pec && (h->funcs & pec) == 0)
+		return error_set(err, -EOPNOTSUPP, "adapter i2c-%u cannot check packets: %s "
+				 "cannot have /pec", h->number, list_address(index).s);
 	if (lc->ten && (h->funcs & all) != all)
 		return error_set(err, -EOPNOTSUPP, "adapter i2c-%u has no 10-bit addresses: %s "
 				 "cannot be used", h->number, list_address(index).s);
@@ -170,11 +177,14 @@ static int host_claim(struct adapter *a, struct instance *in, struct list *l, un
 		      struct error *err)
 {
 	struct host *h = host_of(a);
-	CLOSE_FD int fd = open_adapter(in, h->number, err);
+	CLOSE_FD int fd = -1;
 	struct list_client *lc;
 	unsigned i;
 	int ret;
 
+	if (h->late)
+		return 0;
+	fd = open_adapter(in, h->number, err);
 	if (fd < 0)
 		return fd;
 	for (i = 0; i < I2C_ADDRESSES; i++) {
@@ -197,34 +207,83 @@ static int host_claim(struct adapter *a, struct instance *in, struct list *l, un
 
 static bool take_fresh(struct host *h)
 {
+	uint32_t number;
 	int fd;
 
 	pthread_mutex_lock(&h->lock);
+	number = h->fresh_number;
 	fd = take_fd(&h->fresh);
 	pthread_mutex_unlock(&h->lock);
 	if (fd < 0)
 		return h->fd >= 0;
 	fd_close(&h->fd);
 	h->fd = fd;
-	return true;
+	h->number = number;
+	if (set_up(h, fd, NULL) == 0)
+		return true;
+	fd_close(&h->fd);
+	return false;
+}
+
+/* The address belongs to the fd, the fd to this thread. */
+static int set_client(struct host *h, uint16_t address, const struct list_client *first)
+{
+	unsigned long set = first->force ? I2C_SLAVE_FORCE : I2C_SLAVE;
+
+	return ioctl(h->fd, set, (unsigned long)address) < 0 ? -errno : 0;
+}
+
+struct host_smbus {
+	struct smbus smbus;
+	int fd;
+};
+
+static int host_operation(struct smbus *s, uint8_t direction, uint8_t command, uint32_t size,
+			  union i2c_smbus_data *data)
+{
+	struct i2c_smbus_ioctl_data op = { direction, command, size, data };
+
+	return ioctl(container_of(s, struct host_smbus, smbus)->fd, I2C_SMBUS, &op) < 0 ? -errno
+		: 0;
 }
 
 static int by_smbus(struct host *h, struct i2c_msg *msgs, unsigned n,
 		    const struct list_client *first)
 {
-	unsigned long set = first->force ? I2C_SLAVE_FORCE : I2C_SLAVE;
+	struct host_smbus bus = { { h->funcs, host_operation }, h->fd };
+	int ret = set_client(h, msgs[0].addr, first);
 
-	/* The address belongs to the fd, the fd to this thread. */
-	if (ioctl(h->fd, set, (unsigned long)msgs[0].addr) < 0)
-		return -errno;
-	return smbus_transfer(h->fd, h->funcs, msgs, n, first->split);
+	if (ret == 0 && ioctl(h->fd, I2C_PEC, (unsigned long)first->pec) < 0)
+		ret = -errno;
+	return ret < 0 ? ret : smbus_transfer(&bus.smbus, msgs, n, first);
 }
 
-static int by_messages(struct host *h, struct i2c_msg *msgs, unsigned n)
+/* An adapter that came late may have clients with drivers, or no 10-bit addresses. */
+static int check_late(struct host *h, const struct i2c_msg *msgs, unsigned n,
+		      const struct list_client *first)
+{
+	unsigned i;
+	int ret = 0;
+
+	for (i = 0; ret == 0 && i < n; i++) {
+		if ((msgs[i].flags & I2C_M_TEN) != 0 && (h->funcs & I2C_FUNC_10BIT_ADDR) == 0)
+			return -EOPNOTSUPP;
+		if (ioctl(h->fd, I2C_TENBIT, (msgs[i].flags & I2C_M_TEN) != 0) < 0)
+			return -errno;
+		ret = set_client(h, msgs[i].addr, first);
+	}
+	return ret;
+}
+
+static int by_messages(struct host *h, struct i2c_msg *msgs, unsigned n,
+		       const struct list_client *first)
 {
 	struct i2c_rdwr_ioctl_data data = { msgs, n };
-	int done = ioctl(h->fd, I2C_RDWR, &data);
+	int done = h->late ? check_late(h, msgs, n, first) : 0;
 
+	if (done < 0)
+		return done;
+	done = ioctl(h->fd, I2C_RDWR, &data);
 	if (done < 0)
 		return -errno;
 	return (unsigned)done == n ? 0 : -EIO;
@@ -252,7 +311,7 @@ static int host_transfer(struct adapter *a, struct i2c_msg *msgs, unsigned n,
 	if ((h->funcs & I2C_FUNC_I2C) == 0) {
 		ret = by_smbus(h, msgs, n, first);
 	} else {
-		ret = by_messages(h, msgs, n);
+		ret = by_messages(h, msgs, n, first);
 		/* Some controllers have no empty messages, but the operation made of one. */
 		if ((ret == -EOPNOTSUPP || ret == -EINVAL) && n == 1 && msgs[0].len == 0 &&
 		    (msgs[0].flags & I2C_M_TEN) == 0)
@@ -273,10 +332,11 @@ static void host_mend(struct adapter *a, struct instance *in)
 	struct host *h = host_of(a);
 	uint64_t now = loop_now(instance_loop(in));
 	CLOSE_FD int fd = -1;
-	uint32_t number = h->number;
+	uint32_t number;
 	bool due;
 
 	pthread_mutex_lock(&h->lock);
+	number = h->fresh_number;
 	due = h->fresh < 0 && (h->mended == 0 || now - h->mended >= MEND_PAUSE);
 	if (due)
 		h->mended = now;
@@ -286,10 +346,12 @@ static void host_mend(struct adapter *a, struct instance *in)
 	fd = open_adapter(in, number, NULL);
 	if (fd < 0)
 		return;
-	log_info(in, "%s: is there again", a->key);
+	log_info(in, "%s: is there", a->key);
 	pthread_mutex_lock(&h->lock);
-	if (h->fresh < 0)
+	if (h->fresh < 0) {
 		h->fresh = take_fd(&fd);
+		h->fresh_number = number;
+	}
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -308,19 +370,40 @@ static const struct adapter_ops host_ops = {
 	.claim = host_claim, .transfer = host_transfer, .mend = host_mend, .free = host_free,
 };
 
+/* To be looked for when somebody wants it. */
+static int await_adapter(struct host *h, struct instance *in)
+{
+	if (h->name != NULL)
+		snprintf(h->base.key, sizeof(h->base.key), "i2c-\"%s\"", h->name);
+	log_warn(in, "%s: is not there yet: transfers fail until it is", h->base.key);
+	h->late = true;
+	return 0;
+}
+
 static int host_start(struct host *h, struct instance *in, const struct list_bus *bus,
 		      struct error *err)
 {
+	int ret;
+
 	h->number = bus->number;
 	if (bus->kind == BUS_NAME) {
+		if (strlen(bus->name) >= NAME_SIZE)
+			return error_set(err, -ENAMETOOLONG, "adapter \"%s\": no adapter has "
+					 "such a long name", bus->name);
 		h->name = strdup(bus->name);
 		if (h->name == NULL)
 			return error_set(err, -ENOMEM, "out of memory");
-		if (find_by_name(in, bus->name, &h->number, err) < 0)
-			return -ENOENT;
+		ret = find_by_name(in, bus->name, &h->number, err);
+		if (ret == -ENOENT && h->tuning.wait)
+			return await_adapter(h, in);
+		if (ret < 0)
+			return ret;
 	}
+	h->fresh_number = h->number;
 	snprintf(h->base.key, sizeof(h->base.key), "i2c-%u", h->number);
 	h->fd = open_adapter(in, h->number, err);
+	if (h->fd == -ENOENT && h->tuning.wait)
+		return await_adapter(h, in);
 	return h->fd < 0 ? h->fd : set_up(h, h->fd, err);
 }
 

@@ -17,9 +17,11 @@
  *   failing    --last request of the group, or 10 ms--> idle
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "adapter.h"
 #include "list.h"
@@ -38,10 +40,14 @@ enum i2c_counter {
 	I2C_MALFORMED,
 };
 
+enum missing { MISSING_FAILS, MISSING_WAITS };
+
 struct i2c_conf {
 	struct opt_list lists;          /* of char * */
 	uint32_t timeout_ms;
 	struct adapter_tuning tuning;
+	unsigned missing;
+	char *capture;
 };
 
 /* A group. Its bytes are here, never the guest's, so it may outlive its chains. */
@@ -69,6 +75,7 @@ struct i2c {
 	uint64_t timeout;
 	struct timer part, limit;
 	struct log_limit log;
+	FILE *capture;
 };
 
 struct request {
@@ -144,12 +151,52 @@ static void trace(const struct i2c *d, const struct transfer *t, int result)
 		  result == 0 ? "done" : strerror(-result));
 }
 
+static void capture_bytes(FILE *f, const struct i2c_msg *m)
+{
+	unsigned i;
+
+	for (i = 0; i < m->len; i++)
+		fprintf(f, " 0x%02x", m->buf[i]);
+}
+
+/* A line that a shell can do again; what was read or went wrong is a comment. */
+static void capture(struct i2c *d, const struct transfer *t, int result)
+{
+	const struct i2c_msg *m, *end = t->msgs + t->n;
+	const char *bus = strchr(t->adapter->key, '-') + 1;
+
+	fprintf(d->capture, "%si2ctransfer -y %s",
+		(t->msgs[0].flags & I2C_M_TEN) != 0 ? "# ten: " : "", bus);
+	for (m = t->msgs; m < end; m++) {
+		fprintf(d->capture, " %c%u@0x%02x", (m->flags & I2C_M_RD) != 0 ? 'r' : 'w', m->len,
+			m->addr);
+		if ((m->flags & I2C_M_RD) == 0)
+			capture_bytes(d->capture, m);
+	}
+	if (result < 0)
+		fprintf(d->capture, " # %s", strerror(-result));
+	for (m = t->msgs; result == 0 && m < end; m++) {
+		if ((m->flags & I2C_M_RD) == 0)
+			continue;
+		fprintf(d->capture, " #");
+		capture_bytes(d->capture, m);
+	}
+	fputc('\n', d->capture);
+	if (fflush(d->capture) == 0 && !ferror(d->capture))
+		return;
+	log_limited(&d->log, LOG_LEVEL_WARN, d->in, "--capture: cannot be written: %s",
+		    strerror(errno));
+	clearerr(d->capture);
+}
+
 static void count(struct i2c *d, const struct transfer *t, int result)
 {
 	unsigned i;
 
 	if (log_enabled(LOG_LEVEL_TRACE))
 		trace(d, t, result);
+	if (d->capture != NULL)
+		capture(d, t, result);
 	instance_stat(d->in, I2C_TRANSFERS, 1);
 	instance_stat(d->in, I2C_MESSAGES, t->n);
 	if (result == 0) {
@@ -333,6 +380,8 @@ static bool append(struct transfer *t, struct chain *c, const struct request *r)
 		memset(m->buf, 0, r->len);
 	if (t->n == 0)
 		t->first = *r->client;
+	/* What is not meant for all of them is for none. */
+	t->first.force &= r->client->force;
 	t->chains[t->n++] = c;
 	t->cut = r->more;
 	return true;
@@ -456,11 +505,26 @@ static int i2c_check(void *c, struct error *err)
 	return 0;
 }
 
+static int open_capture(struct i2c *d, const char *path, struct error *err)
+{
+	int fd = host_open(d->in, path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK, err);
+
+	if (fd < 0)
+		return error_prefix(err, "--capture: ");
+	d->capture = fdopen(fd, "a");
+	if (d->capture != NULL)
+		return 0;
+	close(fd);
+	return error_set(err, -ENOMEM, "out of memory");
+}
+
 static int open_list(struct i2c *d, const struct i2c_conf *conf, struct error *err)
 {
+	struct adapter_tuning tuning = conf->tuning;
 	unsigned count = instance_count(d->in), i, k;
 	size_t n = conf->lists.n;
 
+	tuning.wait = conf->missing == MISSING_WAITS;
 	if (n != 1 && n != count)
 		return error_set(err, -EINVAL, "--device-list is there %zu times for %u sockets: "
 				 "give one list for all, or one for each", n, count);
@@ -468,7 +532,7 @@ static int open_list(struct i2c *d, const struct i2c_conf *conf, struct error *e
 	if (d->list == NULL)
 		return -EINVAL;
 	for (i = 0; i < d->list->n_buses; i++) {
-		d->adapters[i] = adapter_get(d->in, &d->list->buses[i], &conf->tuning, err);
+		d->adapters[i] = adapter_get(d->in, &d->list->buses[i], &tuning, err);
 		if (d->adapters[i] == NULL)
 			return -EINVAL;
 		/* A name and a number may be the same adapter. */
@@ -495,6 +559,8 @@ static int i2c_open(struct instance *in, struct error *err)
 	d->t = transfer_new(d);
 	if (d->t == NULL)
 		return error_set(err, -ENOMEM, "out of memory");
+	if (conf->capture != NULL && open_capture(d, conf->capture, err) < 0)
+		return -EINVAL;
 	return open_list(d, conf, err);
 }
 
@@ -509,7 +575,11 @@ static void i2c_close(struct instance *in)
 		adapter_put(take_ptr(d->adapters[i]));
 	list_free(take_ptr(d->list));
 	free(take_ptr(d->t));
+	if (d->capture != NULL)
+		fclose(take_ptr(d->capture));
 }
+
+static const char *const missing_words[] = { "fail", "wait", NULL };
 
 static const struct option i2c_options[] = {
 	{ "device-list", "LIST", "Clients that the guest sees: BUS:ADDR[:ADDR]..., several of "
@@ -525,6 +595,11 @@ static const struct option i2c_options[] = {
 	{ "bus-retries", "N", "Set how often the adapters try again after a lost arbitration, for "
 	  "everyone on the host; 0 leaves it as it is.", "0", OPT_UINT, .max = 100,
 	  OPT(struct i2c_conf, tuning.retries) },
+	{ "missing", "WHAT", "An adapter that is not there at the start: fail, or wait for it; "
+	  "transfers fail until then.", "fail", OPT_CHOICE, .words = missing_words,
+	  OPT(struct i2c_conf, missing) },
+	{ "capture", "PATH", "Append every transfer to this file, with its bytes, as a command "
+	  "line of i2ctransfer.", NULL, OPT_PATH, OPT(struct i2c_conf, capture) },
 	{ NULL },
 };
 

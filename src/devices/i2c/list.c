@@ -3,7 +3,7 @@
  * --device-list, a superset of the original's BUS:ADDR[:ADDR][,BUS:ADDR]:
  *
  *   list    = bus { "," bus }
- *   bus     = ( N | /dev/i2c-N | name | "name" | sN ) { ":" clients }
+ *   bus     = ( N | /dev/i2c-N | name | "name" | sN[/smbus] ) { ":" clients }
  *   clients = ( "*" | ADDR [ "-" ADDR ] [ "=" ADDR ] ) { "/" word [ "=" N ] }
  *
  * Only a quoted name may hold ':' or ',' or look like another kind of bus.
@@ -178,6 +178,12 @@ static int word_split(struct parser *p, struct list_client *c, const char *value
 	return 0;
 }
 
+static int word_pec(struct parser *p, struct list_client *c, const char *value)
+{
+	c->pec = true;
+	return 0;
+}
+
 static int word_ten(struct parser *p, struct list_client *c, const char *value)
 {
 	c->ten = true;
@@ -185,7 +191,7 @@ static int word_ten(struct parser *p, struct list_client *c, const char *value)
 }
 
 enum word_value { NO_VALUE, MAY_VALUE, MUST_VALUE };
-enum word_place { ANYWHERE, ON_HOST, ON_SIM };
+enum word_place { ANYWHERE, ON_HOST, ON_SIM, ON_SMBUS };
 
 static const struct word {
 	const char *name;
@@ -197,10 +203,11 @@ static const struct word {
 	{ "eeprom", word_eeprom, MAY_VALUE, ON_SIM },
 	{ "force", word_force, NO_VALUE, ON_HOST },
 	{ "nak", word_nak, MAY_VALUE, ON_SIM },
+	{ "pec", word_pec, NO_VALUE, ON_HOST },
 	{ "regs", word_regs, NO_VALUE, ON_SIM },
 	{ "ro", word_ro, MAY_VALUE, ANYWHERE },
 	{ "slow", word_slow, MUST_VALUE, ON_SIM },
-	{ "split", word_split, NO_VALUE, ON_HOST },
+	{ "split", word_split, NO_VALUE, ON_SMBUS },
 	{ "ten", word_ten, NO_VALUE, ANYWHERE },
 };
 
@@ -208,7 +215,8 @@ static int client_word(struct parser *p, struct list_client *c, char *text)
 {
 	char *value = strchr(text, '=');
 	const struct word *w = words, *end = words + ARRAY_SIZE(words);
-	bool sim = p->list->buses[c->bus].kind == BUS_SIM;
+	const struct list_bus *b = &p->list->buses[c->bus];
+	bool sim = b->kind == BUS_SIM;
 
 	if (value != NULL)
 		*value++ = '\0';
@@ -216,12 +224,15 @@ static int client_word(struct parser *p, struct list_client *c, char *text)
 		w++;
 	if (w == end)
 		return error_set(p->err, -EINVAL, "/%s is unknown: there are block, eeprom, "
-				 "force, nak, regs, ro, slow, split and ten", text);
+				 "force, nak, pec, regs, ro, slow, split and ten", text);
 	if (value != NULL && w->value == NO_VALUE)
 		return error_set(p->err, -EINVAL, "/%s takes no value", text);
 	if (value == NULL && w->value == MUST_VALUE)
 		return error_set(p->err, -EINVAL, "/%s needs a value: /%s=NUMBER", text, text);
-	if (w->place != ANYWHERE && (w->place == ON_SIM) != sim)
+	if (w->place == ON_SMBUS && sim && !b->smbus)
+		return error_set(p->err, -EINVAL, "/%s is only for adapters with SMBus alone",
+				 text);
+	if ((w->place == ON_SIM && !sim) || (w->place == ON_HOST && sim))
 		return error_set(p->err, -EINVAL, "/%s is only for %s adapters", text,
 				 sim ? "real" : "simulated");
 	return w->parse(p, c, value);
@@ -310,6 +321,25 @@ static int cut(char *s, char **ret_next)
 	return c;
 }
 
+static bool sim_kind(struct list_bus *b, const char *text)
+{
+	static const char smbus[] = "/smbus";
+	char digits[16];
+	size_t len = strcspn(text, "/");
+	uint64_t n;
+
+	if (text[0] != 's' || !isdigit((unsigned char)text[1]) || len >= sizeof(digits) ||
+	    (text[len] != '\0' && strcmp(text + len, smbus) != 0))
+		return false;
+	memcpy(digits, text, len);
+	digits[len] = '\0';
+	if (num_parse(digits + 1, 0, UINT32_MAX, &n) < 0)
+		return false;
+	*b = (struct list_bus){ .kind = BUS_SIM, .number = (uint32_t)n,
+		.smbus = text[len] != '\0' };
+	return true;
+}
+
 static void bus_kind(struct list_bus *b, const char *text)
 {
 	uint64_t n;
@@ -318,10 +348,7 @@ static void bus_kind(struct list_bus *b, const char *text)
 	     num_parse(text + sizeof(dev_prefix) - 1, 0, UINT32_MAX, &n) == 0) ||
 	    num_parse(text, 0, UINT32_MAX, &n) == 0)
 		b->number = (uint32_t)n;
-	else if (text[0] == 's' && isdigit((unsigned char)text[1]) &&
-		 num_parse(text + 1, 0, UINT32_MAX, &n) == 0)
-		*b = (struct list_bus){ .kind = BUS_SIM, .number = (uint32_t)n };
-	else
+	else if (!sim_kind(b, text))
 		b->kind = BUS_NAME;
 }
 

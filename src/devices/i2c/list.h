@@ -16,6 +16,7 @@ enum bus_kind { BUS_NUMBER, BUS_NAME, BUS_SIM };
 
 struct list_bus {
 	enum bus_kind kind;
+	bool smbus;                     /* BUS_SIM: it knows SMBus operations alone */
 	uint32_t number;
 	char *name;                     /* BUS_NAME */
 };
@@ -25,7 +26,7 @@ enum sim_kind { SIM_ANY, SIM_EEPROM, SIM_REGS, SIM_BLOCK };
 struct list_client {
 	bool listed;
 	bool any;                       /* came of '*' */
-	bool ten, force, split, read_only;
+	bool ten, force, split, pec, read_only;
 	uint8_t bus;
 	uint16_t host;                  /* its address on the adapter */
 	uint16_t pointer;               /* read_only: bytes that may be written */

@@ -11,6 +11,9 @@
  * A short transfer without slow clients is done on the loop that wants it, at
  * a fifth of what a worker costs; the bus lock keeps transfers apart. Slow ones
  * hold it for long, so once there is a slow client the worker does them all.
+ *
+ * An adapter with SMBus alone does what one of the host would: messages become
+ * operations, and those the messages that they are on the wire.
  */
 #include <errno.h>
 #include <poll.h>
@@ -38,6 +41,7 @@ struct client {
 
 struct sim {
 	struct adapter base;
+	bool smbus;
 	pthread_mutex_t bus;            /* what clients hold */
 	pthread_mutex_t lock;           /* what follows */
 	struct client *clients;
@@ -149,14 +153,102 @@ static int messages(struct sim *s, struct i2c_msg *msgs, unsigned n)
 	return 0;
 }
 
+/* Operations. */
+
+struct sim_smbus {
+	struct smbus smbus;
+	struct sim *sim;
+	uint16_t address;
+};
+
+static const unsigned long all_operations = I2C_FUNC_SMBUS_QUICK | I2C_FUNC_SMBUS_BYTE |
+	I2C_FUNC_SMBUS_BYTE_DATA | I2C_FUNC_SMBUS_WORD_DATA | I2C_FUNC_SMBUS_PROC_CALL |
+	I2C_FUNC_SMBUS_BLOCK_DATA | I2C_FUNC_SMBUS_I2C_BLOCK | I2C_FUNC_SMBUS_BLOCK_PROC_CALL;
+
+static bool is_word(uint32_t size)
+{
+	return size == I2C_SMBUS_WORD_DATA || size == I2C_SMBUS_PROC_CALL;
+}
+
+/* Bytes of data behind the command, each way; data may be NULL where there are none. */
+static void data_sizes(uint32_t size, bool read, const union i2c_smbus_data *data,
+		       unsigned *ret_out, unsigned *ret_in)
+{
+	unsigned n = 0;
+	bool call = size == I2C_SMBUS_PROC_CALL || size == I2C_SMBUS_BLOCK_PROC_CALL;
+
+	if (size == I2C_SMBUS_BYTE_DATA || (size == I2C_SMBUS_BYTE && read))
+		n = 1;
+	else if (is_word(size))
+		n = 2;
+	else if (size == I2C_SMBUS_I2C_BLOCK_DATA)
+		n = data->block[0];
+	else if (size == I2C_SMBUS_BLOCK_DATA || size == I2C_SMBUS_BLOCK_PROC_CALL)
+		n = 1U + data->block[0];
+	*ret_out = read && !call ? 0 : n;
+	*ret_in = size == I2C_SMBUS_BLOCK_PROC_CALL ? BLOCK : read || call ? n : 0;
+}
+
+/* Bytes on the wire: words have the low one first, an I2C block goes without its count. */
+static void put_bytes(uint8_t *to, uint32_t size, const union i2c_smbus_data *data, unsigned n)
+{
+	if (is_word(size) && n > 0) {
+		to[0] = (uint8_t)data->word;
+		to[1] = (uint8_t)(data->word >> 8);
+	} else if (n > 0) {
+		memcpy(to, data->block + (size == I2C_SMBUS_I2C_BLOCK_DATA), n);
+	}
+}
+
+static int take_bytes(union i2c_smbus_data *data, uint32_t size, const uint8_t *from, unsigned n)
+{
+	if (is_word(size) && n > 0)
+		data->word = (uint16_t)(from[0] | from[1] << 8);
+	else if (n > 0)
+		memcpy(data->block + (size == I2C_SMBUS_I2C_BLOCK_DATA), from, n);
+	return size == I2C_SMBUS_BLOCK_PROC_CALL && from[0] > I2C_SMBUS_BLOCK_MAX ? -EPROTO : 0;
+}
+
+static int sim_operation(struct smbus *bus, uint8_t direction, uint8_t command, uint32_t size,
+			 union i2c_smbus_data *data)
+{
+	struct sim_smbus *s = container_of(bus, struct sim_smbus, smbus);
+	uint8_t sent[1 + BLOCK] = { command }, got[BLOCK] = { 0 };
+	bool read = direction == I2C_SMBUS_READ, quick = size == I2C_SMBUS_QUICK;
+	bool alone = quick || (size == I2C_SMBUS_BYTE && read);
+	struct i2c_msg msgs[2] = { { .addr = s->address, .buf = sent },
+		{ .addr = s->address, .flags = I2C_M_RD, .buf = got } };
+	unsigned out = 0, in = 0;
+	int ret;
+
+	if (!quick)
+		data_sizes(size, read, data, &out, &in);
+	put_bytes(sent + 1, size, data, out);
+	msgs[0].len = (uint16_t)(1 + out);
+	msgs[1].len = (uint16_t)in;
+	if (quick)
+		msgs[1].flags = read ? I2C_M_RD : 0;
+	ret = messages(s->sim, msgs + alone, in > 0 && !alone ? 2 : 1);
+	return ret < 0 ? ret : take_bytes(data, size, got, in);
+}
+
+static int by_operation(struct sim *s, struct i2c_msg *msgs, unsigned n,
+			const struct list_client *first)
+{
+	struct sim_smbus bus = { { all_operations, sim_operation }, s, msgs[0].addr };
+
+	return smbus_transfer(&bus.smbus, msgs, n, first);
+}
+
 static int sim_transfer(struct adapter *a, struct i2c_msg *msgs, unsigned n,
 			const struct list_client *first)
 {
+	struct sim *s = sim_of(a);
 	int ret;
 
-	pthread_mutex_lock(&sim_of(a)->bus);
-	ret = messages(sim_of(a), msgs, n);
-	pthread_mutex_unlock(&sim_of(a)->bus);
+	pthread_mutex_lock(&s->bus);
+	ret = s->smbus ? by_operation(s, msgs, n, first) : messages(s, msgs, n);
+	pthread_mutex_unlock(&s->bus);
 	return ret;
 }
 
@@ -221,6 +313,9 @@ static int add(struct sim *s, struct list_client *lc, unsigned index, struct err
 {
 	struct client *c = find(s, lc->host, lc->ten);
 
+	if (lc->ten && s->smbus)
+		return error_set(err, -EOPNOTSUPP, "%s has no 10-bit addresses: %s cannot be "
+				 "used", s->base.key, list_address(index).s);
 	lc->sim = default_kind(lc);
 	if (c != NULL)
 		return same_client(&c->is, lc) ? 0 :
@@ -270,7 +365,7 @@ static const struct adapter_ops sim_ops = {
 	.claim = sim_claim, .transfer = sim_transfer, .at_once = sim_at_once, .free = sim_free,
 };
 
-struct adapter *sim_new(uint32_t number, struct error *err)
+struct adapter *sim_new(const struct list_bus *bus, struct error *err)
 {
 	struct sim *s = calloc(1, sizeof(*s));
 
@@ -279,7 +374,9 @@ struct adapter *sim_new(uint32_t number, struct error *err)
 		return NULL;
 	}
 	s->base.ops = &sim_ops;
-	snprintf(s->base.key, sizeof(s->base.key), "i2c-s%u", number);
+	s->smbus = bus->smbus;
+	snprintf(s->base.key, sizeof(s->base.key), "i2c-s%u%s", bus->number,
+		 bus->smbus ? "/smbus" : "");
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->bus, NULL);
 	return &s->base;

@@ -2,11 +2,13 @@
 /*
  * Adapters that know SMBus operations alone: what messages look like on the
  * wire tells which operation makes the same.
+ *
+ * A guest that checks packets adds their code itself. With /pec that byte is
+ * taken off what it writes, after a look at it, and put behind what it reads;
+ * on the wire the adapter does the same.
  */
 #include <errno.h>
-#include <linux/i2c-dev.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "adapter.h"
 
@@ -39,14 +41,6 @@ struct group {
 	struct i2c_msg *read;
 	unsigned written, wanted;       /* their lengths */
 };
-
-static int operation(int fd, uint8_t direction, uint8_t command, uint32_t size,
-		     union i2c_smbus_data *data)
-{
-	struct i2c_smbus_ioctl_data op = { direction, command, size, data };
-
-	return ioctl(fd, I2C_SMBUS, &op) < 0 ? -errno : 0;
-}
 
 static const struct shape *shape_of(const struct group *g, unsigned long funcs)
 {
@@ -109,7 +103,7 @@ static int take_data(const struct group *g, const struct shape *s, const union i
 	}
 }
 
-static int run_group(int fd, unsigned long funcs, const struct group *g)
+static int run_group(struct smbus *bus, unsigned long funcs, const struct group *g)
 {
 	union i2c_smbus_data data = { .block = { 0 } };
 	const struct shape *s = shape_of(g, funcs);
@@ -123,13 +117,13 @@ static int run_group(int fd, unsigned long funcs, const struct group *g)
 	direction = g->wanted > 0 && s->size != I2C_SMBUS_PROC_CALL &&
 		s->size != I2C_SMBUS_BLOCK_PROC_CALL ? I2C_SMBUS_READ : I2C_SMBUS_WRITE;
 	put_data(g, s, &data);
-	ret = operation(fd, direction, g->written > 0 ? g->write->buf[0] : 0, s->size,
-			alone && g->written > 0 ? NULL : &data);
+	ret = bus->operation(bus, direction, g->written > 0 ? g->write->buf[0] : 0, s->size,
+			     alone && g->written > 0 ? NULL : &data);
 	return ret < 0 || g->wanted == 0 ? ret : take_data(g, s, &data);
 }
 
 /* A long read by several operations, each of which names where it begins. */
-static int run_split(int fd, unsigned long funcs, const struct group *g)
+static int run_split(struct smbus *bus, const struct group *g)
 {
 	uint8_t command = g->write->buf[0];
 	struct i2c_msg write = { .len = 1, .buf = &command }, read = *g->read;
@@ -142,21 +136,64 @@ static int run_split(int fd, unsigned long funcs, const struct group *g)
 			I2C_SMBUS_BLOCK_MAX;
 		command = (uint8_t)(g->write->buf[0] + done);
 		read.buf = g->read->buf + done;
-		ret = run_group(fd, funcs, &part);
+		ret = run_group(bus, bus->funcs, &part);
 		if (ret < 0)
 			return ret;
 	}
 	return 0;
 }
 
-int smbus_transfer(int fd, unsigned long funcs, struct i2c_msg *msgs, unsigned n, bool split)
+/* -- Packet error codes (SMBus 3.2, 6.4.1): CRC-8 of all bytes, addresses too. */
+
+static uint8_t crc(uint8_t sum, uint8_t byte)
+{
+	unsigned i;
+
+	for (sum ^= byte, i = 0; i < 8; i++)
+		sum = (uint8_t)(sum << 1 ^ ((sum & 0x80) != 0 ? 0x07 : 0));
+	return sum;
+}
+
+static uint8_t crc_message(uint8_t sum, const struct i2c_msg *m, unsigned len)
+{
+	unsigned i;
+
+	sum = crc(sum, (uint8_t)(m->addr << 1 | (m->flags & I2C_M_RD)));
+	for (i = 0; i < len; i++)
+		sum = crc(sum, m->buf[i]);
+	return sum;
+}
+
+/* The last message has the code; one of a single byte, and I2C blocks, have none. */
+static int run_checked(struct smbus *bus, struct group *g)
+{
+	const unsigned long without = I2C_FUNC_SMBUS_READ_I2C_BLOCK |
+		I2C_FUNC_SMBUS_WRITE_I2C_BLOCK;
+	unsigned *last = g->read != NULL ? &g->wanted : &g->written;
+	uint8_t sum;
+	int ret;
+
+	if (*last < 2)
+		return run_group(bus, bus->funcs, g);
+	--*last;
+	sum = g->write != NULL ? crc_message(0, g->write, g->written) : 0;
+	if (g->read == NULL && sum != g->write->buf[g->written])
+		return -EBADMSG;
+	ret = run_group(bus, bus->funcs & ~without, g);
+	if (ret == 0 && g->read != NULL)
+		g->read->buf[g->wanted] = crc_message(sum, g->read, g->wanted);
+	return ret;
+}
+
+int smbus_transfer(struct smbus *bus, struct i2c_msg *msgs, unsigned n,
+		   const struct list_client *how)
 {
 	struct group g = { .write = NULL };
 	unsigned i;
 
 	if (n == 1 && msgs[0].len == 0)
-		return (funcs & I2C_FUNC_SMBUS_QUICK) == 0 ? -EOPNOTSUPP :
-			operation(fd, msgs[0].flags & I2C_M_RD, 0, I2C_SMBUS_QUICK, NULL);
+		return (bus->funcs & I2C_FUNC_SMBUS_QUICK) == 0 ? -EOPNOTSUPP :
+			bus->operation(bus, msgs[0].flags & I2C_M_RD, 0, I2C_SMBUS_QUICK, NULL);
 	for (i = 0; i < n; i++) {
 		if (msgs[i].len == 0 || msgs[i].addr != msgs[0].addr || g.read != NULL)
 			return -EOPNOTSUPP;
@@ -169,7 +206,9 @@ int smbus_transfer(int fd, unsigned long funcs, struct i2c_msg *msgs, unsigned n
 	}
 	g.written = g.write != NULL ? g.write->len : 0;
 	g.wanted = g.read != NULL ? g.read->len : 0;
-	if (split && g.written == 1 && g.wanted > I2C_SMBUS_BLOCK_MAX)
-		return run_split(fd, funcs, &g);
-	return run_group(fd, funcs, &g);
+	if (how->pec)
+		return run_checked(bus, &g);
+	if (how->split && g.written == 1 && g.wanted > I2C_SMBUS_BLOCK_MAX)
+		return run_split(bus, &g);
+	return run_group(bus, bus->funcs, &g);
 }
