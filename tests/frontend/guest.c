@@ -105,7 +105,8 @@ struct guest *guest_new(const struct guest_setup *setup)
 		return g;
 	ck_ok(fe_negotiate(g->fe, protocol, &err));
 	fe_want_acks(g->fe, !setup->no_acks);
-	g->features = fe_offered(g->fe) & guest_ring_features & ~setup->leave_out;
+	g->features = fe_offered(g->fe) & (guest_ring_features | setup->features) &
+		~setup->leave_out;
 	guest_make_ring(g, setup->size != 0 ? setup->size : 256, g->features);
 	ck_ok(fe_set_features(g->fe, g->features, &err));
 	if (setup->inband)

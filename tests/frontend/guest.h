@@ -19,6 +19,7 @@ enum {
 struct guest_setup {
 	const char *socket;
 	uint64_t leave_out;             /* ring features not to ack */
+	uint64_t features;              /* those of the device to ack */
 	uint64_t protocol;              /* 0: all but in-band */
 	unsigned size;                  /* of the ring; 0: 256 */
 	bool inband, no_acks, by_slots;
