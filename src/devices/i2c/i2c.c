@@ -18,6 +18,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,42 +152,53 @@ static void trace(const struct i2c *d, const struct transfer *t, int result)
 		  result == 0 ? "done" : strerror(-result));
 }
 
-static void capture_bytes(FILE *f, const struct i2c_msg *m)
+static void say(FILE *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void say(FILE *f, const char *fmt, ...)
+{
+	char text[300];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fwrite(text, 1, strlen(text), f);
+}
+
+static void say_bytes(FILE *f, const struct i2c_msg *m)
 {
 	unsigned i;
 
 	for (i = 0; i < m->len; i++)
-		fprintf(f, " 0x%02x", m->buf[i]);
+		say(f, " 0x%02x", m->buf[i]);
 }
 
 /* A line that a shell can do again; what was read or went wrong is a comment. */
 static void capture(struct i2c *d, const struct transfer *t, int result)
 {
 	const struct i2c_msg *m, *end = t->msgs + t->n;
-	const char *bus = strchr(t->adapter->key, '-') + 1;
+	FILE *f = d->capture;
 
-	fprintf(d->capture, "%si2ctransfer -y %s",
-		(t->msgs[0].flags & I2C_M_TEN) != 0 ? "# ten: " : "", bus);
+	say(f, "%si2ctransfer -y %s", (t->msgs[0].flags & I2C_M_TEN) != 0 ? "# ten: " : "",
+	    strchr(t->adapter->key, '-') + 1);
 	for (m = t->msgs; m < end; m++) {
-		fprintf(d->capture, " %c%u@0x%02x", (m->flags & I2C_M_RD) != 0 ? 'r' : 'w', m->len,
-			m->addr);
+		say(f, " %c%u@0x%02x", (m->flags & I2C_M_RD) != 0 ? 'r' : 'w', m->len, m->addr);
 		if ((m->flags & I2C_M_RD) == 0)
-			capture_bytes(d->capture, m);
+			say_bytes(f, m);
 	}
 	if (result < 0)
-		fprintf(d->capture, " # %s", strerror(-result));
+		say(f, " # %s", strerror(-result));
 	for (m = t->msgs; result == 0 && m < end; m++) {
 		if ((m->flags & I2C_M_RD) == 0)
 			continue;
-		fprintf(d->capture, " #");
-		capture_bytes(d->capture, m);
+		say(f, " #");
+		say_bytes(f, m);
 	}
-	fputc('\n', d->capture);
-	if (fflush(d->capture) == 0 && !ferror(d->capture))
+	say(f, "\n");
+	if (fflush(f) == 0 && !ferror(f))
 		return;
 	log_limited(&d->log, LOG_LEVEL_WARN, d->in, "--capture: cannot be written: %s",
 		    strerror(errno));
-	clearerr(d->capture);
+	clearerr(f);
 }
 
 static void count(struct i2c *d, const struct transfer *t, int result)
