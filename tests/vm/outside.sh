@@ -117,6 +117,8 @@ virtio_id()
 	vsock) echo 19 ;;	sound) echo 25 ;;	video) echo 31 ;;
 	scmi) echo 32 ;;	i2c) echo 34 ;;		can) echo 36 ;;
 	gpio) echo 41 ;;	spi) echo 45 ;;		media) echo 48 ;;
+	# any that no driver of Linux takes
+	template) echo 42 ;;
 	esac
 }
 
