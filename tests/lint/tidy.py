@@ -2,15 +2,24 @@
 """clang-tidy or cppcheck over the sources of a build folder; exit 77 without the tool.
 
 usage: tidy.py clang-tidy|cppcheck ROOT BUILD, or tidy.py clang-tidy|cppcheck --self-test ROOT
+
+A source that was clean is not looked at again until the tool, its settings, the
+compile commands or a byte of any file that it includes have changed: an empty
+file of that hash is kept in VHOST_DEVICE_CACHE, or else where the guest kernels
+are, for a month after its last use.
 """
 import concurrent.futures
+import functools
+import hashlib
 import json
 import os
 import re
 import shutil
+import shlex
 import subprocess
 import sys
 import tempfile
+import time
 
 import lint
 
@@ -28,19 +37,31 @@ CPPCHECK = [
 ]
 
 
-def sources(root, build):
+MONTH_S = 30 * 24 * 3600
+
+
+def rows(build):
     with open(os.path.join(build, 'compile_commands.json'), encoding='utf-8') as f:
-        rows = json.load(f)
+        return json.load(f)
+
+
+def source_of(row):
+    return os.path.realpath(os.path.join(row['directory'], row['file']))
+
+
+def sources(root, build):
     top = os.path.realpath(root)
-    found = {os.path.realpath(os.path.join(r['directory'], r['file'])) for r in rows}
-    return sorted(p for p in found if p.startswith((top + '/src/', top + '/tests/'))
-                  and p.endswith('.c'))
+    return sorted(p for p in {source_of(row) for row in rows(build)}
+                  if p.startswith((top + '/src/', top + '/tests/')) and p.endswith('.c'))
 
 
 def tidy(root, build, path):
-    """Only complaints about our files count; system headers are not ours."""
+    """Only complaints about our files count; system headers are not ours. A header
+    is called as the build folder sees it."""
+    place = os.path.relpath(os.path.realpath(root), os.path.realpath(build))
+    place = re.escape(place + '/') if place != '.' else ''
     return ['clang-tidy', '--quiet', '-p', build, '--header-filter',
-            f'^{re.escape(os.path.realpath(root))}/(src|include|tests)/', '--warnings-as-errors=*',
+            f'^{place}(src|include|tests)/', '--warnings-as-errors=*',
             # gcc's own flags are not clang's
             '--extra-arg=-Wno-unknown-warning-option', path]
 
@@ -58,15 +79,95 @@ def run(command):
     return result.returncode, result.stdout.decode(errors='replace')
 
 
-def check(tool, root, build):
-    failed = 0
+@functools.lru_cache(None)
+def digest(path):
+    with open(path, 'rb') as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def included(row):
+    """The file of a compile command and all that it includes, or None."""
+    words = shlex.split(row['command'])
+    kept = [w for i, w in enumerate(words)
+            if w not in ('-c', '-o', '-MD', '-MQ', '-MF') and
+            words[i - 1] not in ('-o', '-MQ', '-MF')]
+    result = subprocess.run([*kept, '-M'], cwd=row['directory'], stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, check=False, encoding='utf-8')
+    if result.returncode != 0:
+        return None
+    _, _, names = result.stdout.replace('\\\n', ' ').partition(':')
+    return [os.path.join(row['directory'], name) for name in names.split()]
+
+
+class Cache:
+    """What was clean before, of one tool."""
+    def __init__(self, tool, root, build, folder):
+        self.tool, self.root, self.build, self.folder = tool, root, build, folder
+        self.rows = {}
+        for row in rows(build):
+            self.rows.setdefault(source_of(row), []).append(row)
+        version = subprocess.run([tool, '--version'], stdout=subprocess.PIPE, check=False)
+        settings = os.path.join(root, '.clang-tidy')
+        self.common = [version.stdout.decode(errors='replace'), digest(settings)]
+
+    def plain(self, text):
+        """The same in every checkout and build folder."""
+        for path, name in ((self.build, 'BUILD'), (self.root, 'ROOT')):
+            for spelling in (path, os.path.realpath(path), os.path.relpath(path, self.build)):
+                text = re.sub(rf'(?<![\w./-]){re.escape(spelling)}(?=/|\s|$)', name, text)
+        return text
+
+    def key(self, path):
+        parts = [*self.common, *map(self.plain, TOOLS[self.tool](self.root, self.build, path))]
+        for row in self.rows[path]:
+            files = included(row)
+            if files is None:
+                return None
+            parts += [self.plain(row['command']), *map(digest, files)]
+        return hashlib.sha256('\0'.join(parts).encode()).hexdigest()
+
+    def check(self, path):
+        """0 and no text, or what the tool said."""
+        key = self.key(path)
+        known = os.path.join(self.folder, key) if key is not None else None
+        if known is not None and os.path.exists(known):
+            os.utime(known)
+            return 0, None
+        code, text = run(TOOLS[self.tool](self.root, self.build, path))
+        if code == 0 and known is not None:
+            with open(known, 'w', encoding='utf-8'):
+                pass
+        return code, text
+
+    def sweep(self):
+        for name in os.listdir(self.folder):
+            path = os.path.join(self.folder, name)
+            if time.time() - os.stat(path).st_mtime > MONTH_S:
+                os.unlink(path)
+
+
+def cache_folder():
+    """As tests/setup/common.sh has it."""
+    home = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+    return os.path.join(os.environ.get('VHOST_DEVICE_CACHE') or
+                        os.path.join(home, 'vhost-device'), 'tidy')
+
+
+def check(tool, root, build, folder=None):
+    failed = known = 0
     paths = sources(root, build)
+    folder = folder or cache_folder()
+    os.makedirs(folder, exist_ok=True)
+    cache = Cache(tool, root, build, folder)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for code, text in pool.map(run, [TOOLS[tool](root, build, p) for p in paths]):
+        for code, text in pool.map(cache.check, paths):
+            known += text is None
             if code != 0:
                 failed += 1
                 print(text)
-    print(f'{tool}: {len(paths) - failed} of {len(paths)} sources are clean')
+    cache.sweep()
+    print(f'{tool}: {len(paths) - failed} of {len(paths)} sources are clean, '
+          f'{known} as before')
     return failed > 0 or not paths
 
 
@@ -75,22 +176,31 @@ GOOD = '#include <stddef.h>\n\nint f(const int *p);\nint f(const int *p)\n{\n' \
 BAD = '#include <stddef.h>\n\nint f(void);\nint f(void)\n{\n\tint *p = NULL;\n\n' \
       '\t*p = 1;\n\treturn 0;\n}\n'
 
+# What either tool sees in a header.
+BAD_HEADER = 'int g(int a);\nint g(int b)\n{\n\tint *p = 0;\n\n\t*p = b;\n\treturn 0;\n}\n'
+
 
 def self_test(tool, root):
-    """A good file passes, a null dereference does not."""
-    for text, expected in ((GOOD, False), (BAD, True)):
-        with tempfile.TemporaryDirectory() as top:
-            os.mkdir(os.path.join(top, 'src'))
-            shutil.copy(os.path.join(root, '.clang-tidy'), top)
-            name = os.path.join(top, 'src/a.c')
-            with open(name, 'w', encoding='utf-8') as f:
-                f.write(text)
-            with open(os.path.join(top, 'compile_commands.json'), 'w', encoding='utf-8') as f:
-                json.dump([{'directory': top, 'file': 'src/a.c',
-                            'command': 'cc -c src/a.c'}], f)
-            if check(tool, top, top) != expected:
-                print(f'{tool} did not {"refuse" if expected else "accept"}:\n{text}')
+    """A good file passes, also the second time; a null dereference does not, nor one
+    that came into a file it includes."""
+    steps = ((GOOD, '', False), (GOOD, '', False), (BAD, '', True), (BAD, '', True),
+             (GOOD, BAD_HEADER, True), (GOOD, '', False))
+    with tempfile.TemporaryDirectory() as top:
+        os.mkdir(os.path.join(top, 'src'))
+        shutil.copy(os.path.join(root, '.clang-tidy'), top)
+        with open(os.path.join(top, 'compile_commands.json'), 'w', encoding='utf-8') as f:
+            json.dump([{'directory': top, 'file': 'src/a.c', 'command': 'cc -c src/a.c'}], f)
+        for source, header, expected in steps:
+            for name, text in (('a.c', '#include "a.h"\n' + source), ('a.h', header)):
+                with open(os.path.join(top, 'src', name), 'w', encoding='utf-8') as f:
+                    f.write(text)
+            digest.cache_clear()
+            if check(tool, top, top, os.path.join(top, 'cache')) != expected:
+                print(f'{tool} did not {"refuse" if expected else "accept"}:\n{header}{source}')
                 return 1
+        if len(os.listdir(os.path.join(top, 'cache'))) != 1:
+            print('what is known to be clean is not one file')
+            return 1
     return 0
 
 
