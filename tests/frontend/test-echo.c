@@ -2,6 +2,7 @@
 /* Requests of every shape, on rings of every kind and size, byte by byte. */
 
 #include "guest.h"
+#include "suite.h"
 
 static struct server server;
 
@@ -138,8 +139,6 @@ int main(void)
 {
 	Suite *s = suite_create("echo");
 	TCase *tc = tcase_create("echo");
-	SRunner *sr;
-	int failed;
 
 	if (!server_has("template"))
 		return server_skip("template");
@@ -150,9 +149,5 @@ int main(void)
 	tcase_add_loop_test(tc, one_signal_a_burst, 0, 2);
 	tcase_add_test(tc, poor_requests);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

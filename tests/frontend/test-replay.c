@@ -10,6 +10,7 @@
 
 #include "guest.h"
 #include "sequences.h"
+#include "suite.h"
 #include "vhost-device/fd.h"
 
 enum { BODY_MAX = 512 };
@@ -342,9 +343,7 @@ int main(void)
 {
 	Suite *s = suite_create("replay");
 	TCase *tc;
-	SRunner *sr;
 	unsigned i;
-	int failed;
 
 	if (!server_has("template"))
 		return server_skip("template");
@@ -355,9 +354,5 @@ int main(void)
 		tcase_add_loop_test(tc, front_end, (int)i, (int)i + 1);
 		suite_add_tcase(s, tc);
 	}
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "guest.h"
+#include "suite.h"
 
 static struct server server;
 static struct guest_setup setup;
@@ -263,8 +264,6 @@ int main(void)
 {
 	Suite *s = suite_create("rng");
 	TCase *tc = tcase_create("rng");
-	SRunner *sr;
-	int failed;
 
 	if (!server_has("rng"))
 		return server_skip("rng");
@@ -280,9 +279,5 @@ int main(void)
 	tcase_add_loop_test(tc, held_request_does_not_hold_the_next_guest, 0, 2);
 	tcase_add_test(tc, two_guests);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "suite.h"
 #include "vhost-device/fd.h"
 
 static struct server server;
@@ -680,8 +681,6 @@ int main(void)
 {
 	Suite *s = suite_create("sessions");
 	TCase *tc = tcase_create("sessions");
-	SRunner *sr;
-	int failed;
 
 	if (!server_has("template"))
 		return server_skip("template");
@@ -713,9 +712,5 @@ int main(void)
 	tcase_add_loop_test(tc, sigterm_in_a_session, 0, 2);
 	tcase_add_test(tc, sigterm_in_a_loop_that_hangs);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -12,6 +12,7 @@
 
 #include "core/channel.h"
 #include "peer.h"
+#include "suite.h"
 #include "vhost-device/fd.h"
 
 enum { LIMIT = 4096, BIG_ID = 5, BIG_LIMIT = 20000 };
@@ -540,8 +541,6 @@ int main(void)
 {
 	Suite *s = suite_create("channel");
 	TCase *tc = tcase_create("channel");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, cut_anywhere, 1, 21);
@@ -568,8 +567,5 @@ int main(void)
 	tcase_add_test(tc, send_to_nobody);
 	tcase_add_loop_test(tc, finished_inside_a_message, 1, 13);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -7,6 +7,7 @@
 
 #include "core/common.h"
 #include "core/conf.h"
+#include "suite.h"
 
 struct disk_conf {
 	char *image;
@@ -203,8 +204,6 @@ int main(void)
 {
 	Suite *s = suite_create("conf");
 	TCase *tc = tcase_create("conf");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, NULL, tear_down);
 	tcase_add_test(tc, sections_and_keys);
@@ -214,8 +213,5 @@ int main(void)
 	tcase_add_test(tc, empty_files_are_empty);
 	tcase_add_test(tc, files_that_cannot_be_read);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -12,6 +12,7 @@
 
 #include "core/control.h"
 #include "sockets.h"
+#include "suite.h"
 
 enum { S = 1000 * 1000 * 1000, FLOOD = 4 << 20, TURNS = 20000, LONGEST = 510 };
 
@@ -583,8 +584,6 @@ int main(void)
 {
 	Suite *s = suite_create("control");
 	TCase *served = tcase_create("served"), *path = tcase_create("path");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(served, 60);
 	tcase_add_checked_fixture(served, setup_served, teardown);
@@ -619,8 +618,5 @@ int main(void)
 	tcase_add_test(path, files_are_left_alone);
 	tcase_add_test(path, folder_has_to_be_there);
 	suite_add_tcase(s, path);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

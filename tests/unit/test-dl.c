@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "suite.h"
 #include "vhost-device/dl.h"
 
 #define MATH_SYMBOLS(X) X(cosh) X(sinh)
@@ -85,8 +86,6 @@ int main(void)
 {
 	Suite *s = suite_create("dl");
 	TCase *tc = tcase_create("dl");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, symbols_are_found);
@@ -94,8 +93,5 @@ int main(void)
 	tcase_add_test(tc, no_library);
 	tcase_add_test(tc, note_is_well_formed);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

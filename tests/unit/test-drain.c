@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "suite.h"
 #include "vhost-device/fd.h"
 
 #define START "connect owner protocol features mem num:0 base:0=0 addr:0 kick:0 call:0 " \
@@ -415,8 +416,6 @@ int main(void)
 {
 	Suite *s = suite_create("drain");
 	TCase *tc = tcase_create("drain");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, guest_setup, guest_teardown);
 	tcase_add_test(tc, parked_requests_go_back);
@@ -435,8 +434,5 @@ int main(void)
 	tcase_add_test(tc, same_memory_again);
 	tcase_add_test(tc, memory_taken_away);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

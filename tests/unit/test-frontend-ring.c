@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "canned.h"
+#include "suite.h"
 #include "vhost-device/fd.h"
 #include "vhost-frontend/ring.h"
 
@@ -619,8 +620,6 @@ int main(void)
 {
 	Suite *s = suite_create("frontend-ring");
 	TCase *tc = tcase_create("ring");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up_pair, tear_down_pair);
 	tcase_set_timeout(tc, 60);
@@ -635,9 +634,5 @@ int main(void)
 	tcase_add_loop_test(tc, where_the_ring_stopped, 0, (int)ARRAY_SIZE(bases));
 	tcase_add_test(tc, start_as_qemu_does);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "canned.h"
+#include "suite.h"
 #include "vhost-device/fd.h"
 #include "vhost-frontend/memory.h"
 #include "wire/virtio-ring.h"
@@ -496,8 +497,6 @@ int main(void)
 {
 	Suite *s = suite_create("frontend");
 	TCase *tc = tcase_create("frontend");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up_pair, tear_down_pair);
 	tcase_add_test(tc, negotiation_in_order);
@@ -521,9 +520,5 @@ int main(void)
 	tcase_add_test(tc, connecting);
 	tcase_add_test(tc, memory);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -19,6 +19,7 @@
 #include "adapter.h"
 #include "core/opt.h"
 #include "fake-core.h"
+#include "suite.h"
 #include "wire/virtio-i2c.h"
 
 enum { OK = VIRTIO_I2C_MSG_OK, ERR = VIRTIO_I2C_MSG_ERR, NEXT = VIRTIO_I2C_FLAGS_FAIL_NEXT,
@@ -847,8 +848,6 @@ int main(void)
 {
 	Suite *s = suite_create("i2c-host");
 	TCase *tc = tcase_create("i2c-host");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
@@ -877,8 +876,5 @@ int main(void)
 	tcase_add_test(tc, long_reads_are_split_when_asked_for);
 	tcase_add_test(tc, groups_that_smbus_has_not);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

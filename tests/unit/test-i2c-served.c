@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "served.h"
+#include "suite.h"
 #include "wire/virtio-i2c.h"
 
 enum { POISON = 0xa5, IN = 1 << 20, OK = VIRTIO_I2C_MSG_OK, ERR = VIRTIO_I2C_MSG_ERR,
@@ -217,8 +218,6 @@ int main(void)
 	const int n = (int)ARRAY_SIZE(layouts);
 	Suite *s = suite_create("i2c-served");
 	TCase *tc = tcase_create("i2c-served");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, any_framing, 0, n);
@@ -229,8 +228,5 @@ int main(void)
 	tcase_add_loop_test(tc, leaves_while_the_bus_is_busy, 0, n);
 	tcase_add_test(tc, feature_is_required);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -7,6 +7,7 @@
 
 #include "core/opt.h"
 #include "fake-core.h"
+#include "suite.h"
 #include "wire/virtio-i2c.h"
 
 enum { MS = 1000 * 1000, OK = VIRTIO_I2C_MSG_OK, ERR = VIRTIO_I2C_MSG_ERR,
@@ -622,8 +623,6 @@ int main(void)
 {
 	Suite *s = suite_create("i2c");
 	TCase *tc = tcase_create("i2c");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, eeprom_keeps_what_is_written);
@@ -653,8 +652,5 @@ int main(void)
 	tcase_add_test(tc, slow_transfer_is_given_up);
 	tcase_add_test(tc, closed_while_the_bus_hangs);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "suite.h"
 #include "vhost-device/fd.h"
 
 /* Starts, pauses, reboots. */
@@ -213,16 +214,11 @@ int main(void)
 {
 	Suite *s = suite_create("instance");
 	TCase *tc = tcase_create("sequences");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, guest_setup, guest_teardown);
 	tcase_add_loop_test(tc, sequence_as_sent, 0, (int)ARRAY_SIZE(sequences));
 	tcase_add_loop_test(tc, sequence_with_answers, 0, (int)ARRAY_SIZE(sequences));
 	tcase_add_loop_test(tc, any_order, 0, 120);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

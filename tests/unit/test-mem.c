@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/mem.h"
+#include "suite.h"
 #include "vhost-device/fd.h"
 
 enum { PAGE = 4096, USER = 0x70000000 };
@@ -597,8 +598,6 @@ int main(void)
 {
 	Suite *s = suite_create("mem");
 	TCase *tc = tcase_create("mem");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, guest_bounds, 0, (int)ARRAY_SIZE(bounds));
@@ -625,8 +624,5 @@ int main(void)
 	tcase_add_test(tc, system_calls_into_lost_pages_fail);
 	tcase_add_test(tc, foreign_faults_are_not_swallowed);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "suite.h"
 #include "vhost-device/num.h"
 
 static const struct {
@@ -63,14 +64,9 @@ int main(void)
 {
 	Suite *s = suite_create("num");
 	TCase *tc = tcase_create("num");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_loop_test(tc, plain_numbers, 0, (int)ARRAY_SIZE(plain));
 	tcase_add_loop_test(tc, numbers_with_suffix, 0, (int)ARRAY_SIZE(sizes));
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

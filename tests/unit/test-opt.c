@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/opt.h"
+#include "suite.h"
 
 /* ---- fixtures ---- */
 
@@ -640,8 +641,6 @@ int main(void)
 {
 	Suite *s = suite_create("opt");
 	TCase *tc = tcase_create("opt");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, NULL, tear_down);
 	tcase_add_loop_test(tc, all_spellings_are_equal, 0, (int)ARRAY_SIZE(spellings));
@@ -662,8 +661,5 @@ int main(void)
 	tcase_add_test(tc, rows_are_described_and_walked);
 	tcase_add_test(tc, similar_names);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "core/process.h"
+#include "suite.h"
 #include "vhost-device/fd.h"
 
 enum { DEADLINE_MS = 30000, GUESTS_MAX = 9 };
@@ -410,8 +411,6 @@ int main(void)
 {
 	Suite *s = suite_create("process");
 	TCase *tc = tcase_create("process");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
@@ -423,8 +422,5 @@ int main(void)
 	tcase_add_test(tc, once_ends_when_all_sessions_are_over);
 	tcase_add_test(tc, ready_fd_must_be_open);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "ring-rig.h"
+#include "suite.h"
 #include "vhost-device/fd.h"
 #include "wire/virtio-ring.h"
 
@@ -796,8 +797,6 @@ int main(void)
 {
 	Suite *s = suite_create("queue-bad");
 	TCase *tc = tcase_create("bad");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_loop_test(tc, rules_broken, 0, 2 * (int)ARRAY_SIZE(cases));
 	tcase_add_loop_test(tc, more_bytes_than_32_bits, 0, 2);
@@ -811,8 +810,5 @@ int main(void)
 	tcase_add_loop_test(tc, bad_requests_are_budgeted, 0, 2);
 	tcase_add_loop_test(tc, bad_request_waits_its_turn_in_order, 0, 2);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "ring-rig.h"
+#include "suite.h"
 #include "vhost-device/fd.h"
 #include "wire/virtio-ring.h"
 
@@ -320,8 +321,6 @@ int main(void)
 {
 	Suite *s = suite_create("queue-memory");
 	TCase *tc = tcase_create("queue-memory");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, parked_chain_follows_the_memory, 0, 2);
@@ -335,8 +334,5 @@ int main(void)
 	tcase_add_loop_test(tc, truncated_memory_breaks_its_rings_only, 0, 2);
 	tcase_add_loop_test(tc, segments_are_bounded, 0, 2);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "ring-rig.h"
+#include "suite.h"
 #include "vhost-device/fd.h"
 
 enum { REQUESTS = 30000, NUMBERS = 64, DEADLINE_MS = 20000 };
@@ -211,8 +212,6 @@ int main(void)
 {
 	Suite *s = suite_create("queue-race");
 	TCase *tc = tcase_create("race");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, kicks_at_any_moment, 0, 6);
@@ -220,8 +219,5 @@ int main(void)
 	tcase_add_loop_test(tc, nobody_oversleeps, 0, 8);
 	tcase_add_loop_test(tc, nobody_oversleeps_while_polling, 0, 4);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "ring-rig.h"
+#include "suite.h"
 #include "vhost-device/fd.h"
 #include "wire/virtio-ring.h"
 
@@ -823,8 +824,6 @@ int main(void)
 {
 	Suite *s = suite_create("queue");
 	TCase *tc = tcase_create("queue");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, sizes, 0, 2);
@@ -860,8 +859,5 @@ int main(void)
 	tcase_add_loop_test(tc, runs_again_with_old_chains_open, 0, 2);
 	tcase_add_loop_test(tc, free_with_chains_open, 0, 2);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -15,6 +15,7 @@
 #include "core/opt.h"
 #include "fake-core.h"
 #include "source.h"
+#include "suite.h"
 
 enum { MS = 1000 * 1000, KIB = 1024 };
 
@@ -662,8 +663,6 @@ int main(void)
 {
 	Suite *s = suite_create("rng");
 	TCase *tc = tcase_create("rng");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(tc, 30);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -691,8 +690,5 @@ int main(void)
 	tcase_add_test(tc, a_socket_needs_a_server);
 	tcase_add_test(tc, no_two_guests_get_the_same_bytes);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

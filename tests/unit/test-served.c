@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "served.h"
+#include "suite.h"
 
 extern const struct device device_rng, device_template;
 
@@ -265,8 +266,6 @@ int main(void)
 	const int n = (int)ARRAY_SIZE(layouts);
 	Suite *s = suite_create("served");
 	TCase *tc = tcase_create("served");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, rng_takes_any_framing, 0, n);
@@ -277,8 +276,5 @@ int main(void)
 	tcase_add_loop_test(tc, polled_requests, 0, 2 * n);
 	tcase_add_loop_test(tc, template_echoes_any_split, 0, n);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

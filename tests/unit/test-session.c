@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "suite.h"
 #include "vhost-device/fd.h"
 #include "wire/virtio-ring.h"
 
@@ -689,8 +690,6 @@ int main(void)
 {
 	Suite *s = suite_create("session");
 	TCase *tc = tcase_create("session");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, guest_setup, guest_teardown);
 	tcase_add_loop_test(tc, config_reads, 0, GUEST_CONFIG + 5);
@@ -726,8 +725,5 @@ int main(void)
 	tcase_add_test(tc, birth_fails);
 	tcase_add_test(tc, what_devices_see);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
+#include "suite.h"
 #include "vhost-device/shared.h"
 
 enum { THREADS = 4, ROUNDS = 20000 };
@@ -141,8 +142,6 @@ int main(void)
 {
 	Suite *s = suite_create("shared");
 	TCase *tc = tcase_create("shared");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, one_of_a_name);
@@ -150,8 +149,5 @@ int main(void)
 	tcase_add_test(tc, failing);
 	tcase_add_test(tc, from_many_threads);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

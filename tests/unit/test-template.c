@@ -5,6 +5,7 @@
 
 #include "core/opt.h"
 #include "fake-core.h"
+#include "suite.h"
 #include "wire/le.h"
 
 extern const struct device device_template;
@@ -102,16 +103,11 @@ int main(void)
 {
 	Suite *s = suite_create("template");
 	TCase *tc = tcase_create("template");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_loop_test(tc, requests_are_echoed, 0, (int)ARRAY_SIZE(echoes));
 	tcase_add_test(tc, config_space_counts);
 	tcase_add_test(tc, unmapped_memory_costs_one_request);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }
