@@ -261,11 +261,12 @@ struct queue *instance_queue(const struct instance *in, unsigned i)
 
 uint64_t instance_features(const struct instance *in)
 {
-	return fake.device->features;
+	return (fake.device->features | fake.offered) & ~fake.refused;
 }
 
 void instance_offer(struct instance *in, uint64_t features)
 {
+	fake.offered |= features;
 }
 
 void *instance_config(struct instance *in)

@@ -33,6 +33,7 @@ struct fake {
 	struct chain chains[FAKE_CHAINS];
 	unsigned pushed, popped, ended, flushes;
 	uint64_t counters[FAKE_COUNTERS];
+	uint64_t offered, refused;      /* by instance_offer(); not acked by the driver */
 	unsigned config_changes, warnings, threads;
 	bool running;
 	char reply[4096];               /* to the last command */
