@@ -124,7 +124,7 @@ def honest(conn, request, _, features=PLAIN, protocol=MQ, queues=1):
 def served(folder, device, *args):
     path = device + '.sock'
     return Served(folder, device, [EXE, device, '--socket-path', os.path.join(folder, path),
-                                   *args], path + ('' if device == 'template' else '0'))
+                                   *args], path + ('' if device in ('rtc', 'template') else '0'))
 
 
 # -- Cases: each gets an empty folder ------------------------------------------
@@ -219,6 +219,37 @@ def i2c_is_driven(folder):
                 ['w2@0x20', '1'], ['w1@0x20', '256'], ['w1@0x20', 'x'], ['r0@1'] + ['r0'] * 42:
             expect(transfer(*words), 2)
         expect(run('bench', path, '--device', 'i2c', '--requests', '200'), 0)
+    return None
+
+
+def rtc_is_read(folder):
+    if 'rtc' not in run('list').stdout.split('left out')[0] or \
+            run('rtc', '--help').returncode != 0:
+        return 'rtc is not built'
+    with served(folder, 'rtc', '--clock', 'utc-step,offset=3600', '--clock', 'monotonic',
+               '--clock', 'utc-smeared:sls,alarm=false') as path:
+        def rtc(*words):
+            return run('probe', 'rtc', path, *words)
+
+        def found(*words):
+            return json.loads(rtc(*words, '--json').stdout)
+        clocks = found('clocks')
+        assert [clocks[f'clock_{i}']['kind'] for i in range(3)] == \
+            ['UTC', 'monotonic', 'smeared UTC, UTC-SLS'], clocks
+        assert [clocks[f'clock_{i}']['alarm'] for i in range(3)] == [True, True, False], clocks
+        hour = found('compare', '0', '100')
+        assert hour['readings'] == 100 and hour['went_back'] == 0, hour
+        # A reading lies between two looks at the host's clock, unless that is set meanwhile.
+        assert 3590e6 < hour['offset'] < 3610e6, hour
+        assert abs(found('compare', '1', '100')['offset']) < 1e6
+        assert found('alarm', '0', '5', '3')['alarms'] == 3
+        assert found('alarm', '1', '5')['late'] > 0
+        expect(rtc('alarm', '2'), 1, 'clock 2 has no alarm')
+        expect(rtc('compare', '3'), 1, 'status 3')
+        for words in ['compare', 'x'], ['compare', '0', '0'], ['alarm', '0', '0'], \
+                ['alarm', '0', '1', 'x'], ['alarm', '-1']:
+            expect(rtc(*words), 2)
+        expect(run('bench', path, '--device', 'rtc', '--requests', '200'), 0)
     return None
 
 
@@ -498,6 +529,7 @@ def storage_daemon(folder):
 
 
 CASES = [rng_is_described, rng_is_read, template_answers, gpio_lines_are_used, i2c_is_driven,
+         rtc_is_read,
          nobody, bad_words, wait_for_it, stalls, drips, closes, lies, hostile_text,
          rng_is_measured, two_are_compared, bad_loads, dies_under_load, never_answers,
          hostile_to_ours, hostile_to_the_weak, upstream_vsock, virtiofsd, storage_daemon]
