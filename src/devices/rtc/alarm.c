@@ -92,7 +92,7 @@ static int64_t look(struct rtc *r, unsigned i)
 
 void alarms_look(struct rtc *r)
 {
-	int64_t soonest = INT64_MAX, nap, now;
+	int64_t soonest = INT64_MAX, nap, now, at;
 	unsigned i;
 
 	/* Read first: what a look takes makes the next one early, never late. */
@@ -102,7 +102,9 @@ void alarms_look(struct rtc *r)
 		nap = look(r, i);
 		soonest = nap < soonest ? nap : soonest;
 	}
-	host_wake(r->host, soonest > INT64_MAX - now ? INT64_MAX : now + soonest);
+	if (soonest == INT64_MAX || __builtin_add_overflow(now, soonest, &at))
+		at = INT64_MAX;
+	host_wake(r->host, at);
 	alarms_tell(r);
 }
 

@@ -16,6 +16,9 @@
 
 enum { DAY = 86400 };
 
+/* Times beyond this stand still, so that differences of them and of seconds always fit. */
+static const int64_t FAR = INT64_MAX / 2;
+
 struct sim {
 	struct host host;
 	struct loop *loop;
@@ -60,10 +63,9 @@ static void do_leap(struct sim *s)
 		s->leap = HOST_LEAP_OVER;
 }
 
-/* Times beyond those of 64 bits stand still. */
 static void advance(struct sim *s)
 {
-	int64_t room = INT64_MAX - (s->tai_then > s->run_then ? s->tai_then : s->run_then);
+	int64_t room = FAR - (s->tai_then > s->run_then ? s->tai_then : s->run_then);
 	__int128 ran;
 
 	s->ticks = sim_ticks(s->loop);
@@ -156,7 +158,7 @@ void sim_step(struct host *h, int64_t by)
 	int64_t to;
 
 	begin_anew(s);
-	if (!__builtin_add_overflow(s->tai, by, &to))
+	if (!__builtin_add_overflow(s->tai, by, &to) && to >= -FAR && to <= FAR)
 		s->tai_then = to;
 	arm(s);
 	woken(s);
