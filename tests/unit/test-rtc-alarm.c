@@ -2,6 +2,7 @@
 /* Alarms of the clock device: every way one goes off, or does not. */
 #include "rtc-rig.h"
 #include "rtc.h"
+#include "suite.h"
 
 START_TEST(alarm_fires_once)
 {
@@ -409,13 +410,7 @@ static void add_alarms(TCase *tc)
 int main(void)
 {
 	Suite *s = suite_create("rtc-alarm");
-	SRunner *sr;
-	int failed;
 
 	add_alarms(rtc_part(s, "alarms"));
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

@@ -10,6 +10,7 @@
 #include "core/opt.h"
 #include "rtc-rig.h"
 #include "rtc.h"
+#include "suite.h"
 
 static struct host *kernel;
 static unsigned woken;
@@ -311,8 +312,6 @@ int main(void)
 {
 	Suite *s = suite_create("rtc-host");
 	TCase *tc = tcase_create("rtc-host");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, start, finish);
 	tcase_set_timeout(tc, 60);
@@ -327,9 +326,5 @@ int main(void)
 	tcase_add_test(tc, list_of_leap_seconds);
 	tcase_add_loop_test(tc, no_list, 0, 11);
 	tcase_add_test(tc, list_in_a_file);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

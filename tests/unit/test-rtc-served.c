@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "served.h"
+#include "suite.h"
 #include "wire/virtio-rtc.h"
 
 enum { POISON = 0xa5, IN = 1 << 20, BUFFERS = 2 << 20, TURNS = 200, PIECES = 8, SIZE = 1024,
@@ -396,8 +397,6 @@ int main(void)
 	const int n = (int)ARRAY_SIZE(layouts);
 	Suite *s = suite_create("rtc-served");
 	TCase *tc = tcase_create("rtc-served");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, any_framing, 0, n);
@@ -411,8 +410,5 @@ int main(void)
 	tcase_add_loop_test(tc, many_alarms, 0, 2);
 	tcase_add_loop_test(tc, offer, 0, 3);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

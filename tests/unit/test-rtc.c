@@ -6,6 +6,7 @@
 #include "core/opt.h"
 #include "rtc-rig.h"
 #include "rtc.h"
+#include "suite.h"
 
 static void is_clock(unsigned i, int type, int smearing, int flags)
 {
@@ -701,15 +702,9 @@ static void add_options(TCase *tc)
 int main(void)
 {
 	Suite *s = suite_create("rtc");
-	SRunner *sr;
-	int failed;
 
 	add_requests(rtc_part(s, "requests"));
 	add_clocks(rtc_part(s, "clocks"));
 	add_options(rtc_part(s, "options"));
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }

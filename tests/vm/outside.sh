@@ -187,7 +187,7 @@ guest_qemu()
 	TALK[$name-qmp]=$fd
 	echo '{"execute":"qmp_capabilities"}' >&"${TALK[$name-qmp]}"
 	# shellcheck disable=SC2086
-	setsid qemu-system-x86_64 -nodefaults -no-user-config -display none \
+	setsid ${QEMU:-qemu-system-x86_64} -nodefaults -no-user-config -display none \
 		-machine "q35,memory-backend=m,accel=${QEMU_ACCEL:-tcg}" -cpu max -smp "$smp" \
 		-m 256 -object memory-backend-memfd,id=m,size=256M,share=on $stay \
 		-kernel "$QEMU_KERNEL" -initrd "$QEMU_INITRD" \
