@@ -125,11 +125,25 @@ void fake_stop(void)
 	fake.running = false;
 }
 
+struct reset {
+	struct turn_end at;
+	enum reset_why why;
+};
+
+static void reset_now(struct turn_end *t)
+{
+	fake.device->reset(&instance, container_of(t, struct reset, at)->why);
+}
+
 void fake_reset(enum reset_why why)
 {
+	struct reset r = { .at = { .fn = reset_now }, .why = why };
+
 	ck_assert(!fake.running);
-	if (fake.device->reset != NULL)
-		fake.device->reset(&instance, why);
+	if (fake.device->reset == NULL)
+		return;
+	loop_next_turn(fake.loop, &r.at);
+	loop_turn(fake.loop, false);
 }
 
 void fake_close(void)
@@ -303,22 +317,40 @@ void control_say(struct said *r, const char *fmt, ...)
 	va_end(ap);
 }
 
+struct command {
+	struct turn_end at;
+	const struct device_command *row;
+	char *words[8];
+	unsigned n;
+	struct error *err;
+	int ret;
+};
+
+static void command_now(struct turn_end *t)
+{
+	struct command *c = container_of(t, struct command, at);
+
+	c->ret = c->row->run(&instance, NULL, c->words, c->n, c->err);
+}
+
 int fake_command(struct error *err, const char *name, unsigned n, ...)
 {
-	const struct device_command *d = fake.device->commands;
-	char *words[8];
+	struct command c = { .at = { .fn = command_now }, .row = fake.device->commands, .n = n,
+		.err = err };
 	va_list ap;
 	unsigned i;
 
-	while (strcmp(d->name, name) != 0)
-		d++;
-	ck_assert(n >= d->least && n <= d->most);
+	while (strcmp(c.row->name, name) != 0)
+		c.row++;
+	ck_assert(n >= c.row->least && n <= c.row->most && n <= ARRAY_SIZE(c.words));
 	va_start(ap, n);
 	for (i = 0; i < n; i++)
-		words[i] = va_arg(ap, char *);
+		c.words[i] = va_arg(ap, char *);
 	va_end(ap);
 	fake.reply[0] = '\0';
-	return d->run(&instance, NULL, words, n, err);
+	loop_next_turn(fake.loop, &c.at);
+	loop_turn(fake.loop, false);
+	return c.ret;
 }
 
 /* Queue. */
@@ -330,6 +362,7 @@ struct chain *queue_pop(struct queue *q)
 	for (c = fake.chains; fake.running && c < fake.chains + fake.pushed; c++) {
 		if (c->queue == q->index && !c->popped) {
 			c->popped = true;
+			memset(c->req, 0, sizeof(c->req));
 			fake.popped++;
 			return c;
 		}
@@ -524,6 +557,12 @@ void chain_fail(struct chain *c, const char *why)
 {
 	ck_assert_uint_gt(strlen(why), 0);
 	chain_end(c, FAKE_FAILED);
+}
+
+void *chain_req(const struct chain *c)
+{
+	ck_assert_uint_le(fake.device->queues[c->queue].req_size, sizeof(c->req));
+	return ((struct chain *)(uintptr_t)c)->req;
 }
 
 bool chain_newest(const struct chain *c)

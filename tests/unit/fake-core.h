@@ -11,7 +11,8 @@
 #include "core/loop-core.h"
 #include "vhost-device/device.h"
 
-enum { FAKE_CHAINS = 256, FAKE_COUNTERS = 16, FAKE_QUEUES = 4, FAKE_POISON = 0xa5 };
+enum { FAKE_CHAINS = 256, FAKE_COUNTERS = 16, FAKE_QUEUES = 4, FAKE_POISON = 0xa5,
+	FAKE_REQ = 64 };
 
 enum fake_end { FAKE_OPEN, FAKE_DONE, FAKE_FAILED, FAKE_RETURNED };
 
@@ -22,6 +23,7 @@ struct chain {
 	size_t get_size, get_at, put_size, put_at;
 	size_t used;                    /* length told to the driver */
 	unsigned order;                 /* of the ends */
+	void *req[FAKE_REQ / sizeof(void *)];   /* device bytes */
 	unsigned char *get, *put;       /* put begins full of FAKE_POISON */
 };
 

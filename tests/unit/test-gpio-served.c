@@ -36,14 +36,19 @@ static void start_events(unsigned size, uint64_t features)
 	served_ok(fe_ring_start(events, served.fe, &served.err));
 }
 
-static void begin(const char *edges, int layout)
+static void begin_list(const char *lines, const char *edges, int layout)
 {
-	served_option(&device_gpio, "device-list", list);
+	served_option(&device_gpio, "device-list", lines);
 	served_option(&device_gpio, "edges", edges);
 	served_open(&device_gpio);
 	served_start(16, layouts[layout] | BIT(VIRTIO_GPIO_F_IRQ));
 	start_events(16, layouts[layout]);
 	memset(served.view, POISON, SERVED_DATA);
+}
+
+static void begin(const char *edges, int layout)
+{
+	begin_list(list, edges, layout);
 }
 
 static void end(void)
@@ -332,6 +337,90 @@ START_TEST(reset_forgets_buffers)
 }
 END_TEST
 
+/* A request whose answer is at IN + 64 * n. */
+static void add_request(unsigned n, unsigned type, unsigned line, uint32_t value)
+{
+	const struct virtio_gpio_request req = { le16((uint16_t)type), le16((uint16_t)line),
+		le32(value) };
+	const struct fe_seg segs[] = { { served.data + 64 * n, sizeof(req) },
+		{ served.data + IN + 64 * n, 2 } };
+
+	memcpy(served.view + 64 * n, &req, sizeof(req));
+	served_ok(fe_ring_add(served.ring, segs, 1, 1, FE_ADD_INDIRECT, served.view + IN + 64 * n));
+}
+
+/* Those that are answered, each with this status. */
+static unsigned take_answers(int status)
+{
+	struct fe_used used;
+	unsigned n = 0;
+	int ret;
+
+	while ((ret = fe_ring_get(served.ring, &used, &served.err)) == 1) {
+		ck_assert_uint_eq(used.len, 2);
+		ck_assert_int_eq(*(unsigned char *)used.token, status);
+		n++;
+	}
+	served_ok(ret);
+	return n;
+}
+
+static void await_answers(unsigned n, int status)
+{
+	n -= take_answers(status);
+	while (n > 0) {
+		served_ok(fe_ring_wait(served.ring, served.fe, SERVED_WAIT_MS, &served.err));
+		n -= take_answers(status);
+	}
+}
+
+/* What has not begun goes back into the ring, and is done after the pause. */
+START_TEST(pause_of_a_slow_chip)
+{
+	unsigned i, done;
+
+	begin_list("s8[*/slow=50]", "coalesce", _i);
+	for (i = 0; i < 8; i++)
+		add_request(i, GPIO_MSG_SET_DIRECTION, i / 2, i % 2 ? GPIO_DIRECTION_IN :
+			    GPIO_DIRECTION_OUT);
+	served_ok(fe_ring_force_kick(served.ring, served.fe, &served.err));
+	served_ok(fe_barrier(served.fe, &served.err));
+	served_ok(fe_ring_stop(served.ring, served.fe, &served.err));
+	done = take_answers(OK);
+	ck_assert_uint_lt(done, 8);
+	served_ok(fe_ring_start(served.ring, served.fe, &served.err));
+	served_ok(fe_ring_force_kick(served.ring, served.fe, &served.err));
+	await_answers(8 - done, OK);
+	for (i = 0; i < 4; i++)
+		ck_assert_int_eq(ask(GPIO_MSG_GET_DIRECTION, i, 0), GPIO_DIRECTION_IN);
+	end();
+}
+END_TEST
+
+/* The bus hangs: the front end is answered after two seconds, the driver by an error. */
+START_TEST(stop_while_the_bus_hangs)
+{
+	unsigned failed;
+
+	begin_list("s1[*/slow=2600]", "coalesce", _i);
+	add_request(0, GPIO_MSG_SET_DIRECTION, 0, GPIO_DIRECTION_IN);
+	/* Needs nothing of the chip, so its answer tells that the other has begun. */
+	add_request(1, GPIO_MSG_GET_VALUE, 1, 0);
+	served_ok(fe_ring_force_kick(served.ring, served.fe, &served.err));
+	await_answers(1, ERR);
+	served_ok(fe_ring_stop(served.ring, served.fe, &served.err));
+	failed = take_answers(ERR);
+	served_ok(fe_ring_start(served.ring, served.fe, &served.err));
+	/* If the worker had not even seen it, it went back. */
+	if (failed == 0) {
+		served_ok(fe_ring_force_kick(served.ring, served.fe, &served.err));
+		await_answers(1, OK);
+	}
+	ck_assert_int_ge(ask(GPIO_MSG_GET_VALUE, 0, 0), 0);
+	end();
+}
+END_TEST
+
 START_TEST(leaves_with_buffers_parked)
 {
 	begin("coalesce", _i);
@@ -371,6 +460,8 @@ int main(void)
 	tcase_add_loop_test(tc, buffers_return_before_the_answer, 0, n);
 	tcase_add_loop_test(tc, pause_returns_buffers, 0, n);
 	tcase_add_loop_test(tc, reset_forgets_buffers, 0, n);
+	tcase_add_loop_test(tc, pause_of_a_slow_chip, 0, n);
+	tcase_add_loop_test(tc, stop_while_the_bus_hangs, 0, 1);
 	tcase_add_loop_test(tc, leaves_with_buffers_parked, 0, n);
 	tcase_add_loop_test(tc, no_interrupts, 0, n);
 	suite_add_tcase(s, tc);

@@ -5,54 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/opt.h"
-#include "fake-core.h"
 #include "gpio.h"
-
-extern const struct device device_gpio;
-
-enum { OK = GPIO_STATUS_OK, ERR = GPIO_STATUS_ERR, MANY = 64 };
-enum { NONE = GPIO_DIRECTION_NONE, OUT = GPIO_DIRECTION_OUT, IN = GPIO_DIRECTION_IN };
-
-static unsigned char conf[64];
-
-static void setup(void)
-{
-	ck_assert_uint_le(device_gpio.conf_size, sizeof(conf));
-	memset(conf, 0, sizeof(conf));
-	opt_defaults(device_gpio.options, conf);
-}
-
-static void teardown(void)
-{
-	opt_finish(device_gpio.options, conf);
-}
-
-static void set(const char *option, const char *text)
-{
-	struct error err = ERROR_NONE;
-
-	ck_assert_msg(opt_set(opt_find(device_gpio.options, option, strlen(option)), conf, text,
-			      &err) == 0, "%s", err.text);
-}
-
-static void begin(const char *list)
-{
-	struct error err = ERROR_NONE;
-
-	set("device-list", list);
-	fake_setup(&device_gpio, 0);
-	ck_assert_msg(fake_open(conf, 1, &err) == 0, "%s", err.text);
-	fake_start();
-}
-
-static void end(void)
-{
-	fake_stop();
-	fake_reset(RESET_LEFT);
-	fake_close();
-	fake_teardown();
-}
+#include "gpio-rig.h"
 
 static struct bank *bank(void)
 {
@@ -64,49 +18,6 @@ static struct line *line(unsigned i)
 	ck_assert_uint_lt(i, bank()->n_lines);
 	return &bank()->lines[i];
 }
-
-static const struct chain *push(unsigned type, unsigned gpio, uint32_t value)
-{
-	const struct virtio_gpio_request req = { le16((uint16_t)type), le16((uint16_t)gpio),
-		le32(value) };
-
-	return fake_push(&req, sizeof(req), sizeof(struct virtio_gpio_response));
-}
-
-/* Status in the upper half, value in the lower. */
-static unsigned ask(unsigned type, unsigned gpio, uint32_t value)
-{
-	const struct chain *c = push(type, gpio, value);
-
-	ck_assert_int_eq(c->end, FAKE_DONE);
-	ck_assert_uint_eq(c->used, 2);
-	return (unsigned)c->put[0] << 8 | c->put[1];
-}
-
-#define good(type, gpio, value, back) ck_assert_uint_eq(ask(type, gpio, value), OK << 8 | (back))
-#define bad(type, gpio, value) ck_assert_uint_eq(ask(type, gpio, value), ERR << 8)
-
-static const struct chain *arm(unsigned gpio)
-{
-	const struct virtio_gpio_irq_request req = { le16((uint16_t)gpio) };
-
-	return fake_push_to(GPIO_EVENTQ, &req, sizeof(req), 1);
-}
-
-static void is_parked(const struct chain *c)
-{
-	ck_assert_int_eq(c->end, FAKE_OPEN);
-}
-
-static void came(const struct chain *c, uint8_t status)
-{
-	ck_assert_int_eq(c->end, FAKE_DONE);
-	ck_assert_uint_eq(c->used, 1);
-	ck_assert_uint_eq(c->put[0], status);
-}
-
-#define fired(c) came(c, GPIO_IRQ_STATUS_VALID)
-#define refused(c) came(c, GPIO_IRQ_STATUS_INVALID)
 
 /* Lines. */
 
@@ -712,8 +623,9 @@ START_TEST(commands_of_the_operator)
 	c = arm(0);
 	is_parked(c);
 	ck_assert_int_eq(fake_command(&err, "show", 0), 0);
-	ck_assert_ptr_nonnull(strstr(fake.reply, "0 s4/0 in irq=1 armed level=0 key\n"));
-	ck_assert_ptr_nonnull(strstr(fake.reply, "4 s1/0 free irq=0 level=0"));
+	ck_assert_ptr_nonnull(strstr(fake.reply, "0 s4/0 in irq=1 armed level=0 edges=4 "
+				     "interrupts=4 coalesced=0 errors=0 key\n"));
+	ck_assert_ptr_nonnull(strstr(fake.reply, "4 s1/0 free irq=0 level=0 edges=0 "));
 	good(GPIO_MSG_SET_VALUE, 2, 1, 0);
 	good(GPIO_MSG_SET_DIRECTION, 2, OUT, 0);
 	ck_assert_int_eq(fake_command(&err, "wire", 2, "key", "2"), 0);
@@ -725,6 +637,38 @@ START_TEST(commands_of_the_operator)
 	ck_assert_int_lt(fake_command(&err, "drive", 2, "0", "2"), 0);
 	ck_assert_int_lt(fake_command(&err, "drive", 2, "5", "1"), 0);
 	ck_assert_int_lt(fake_command(&err, "pulse", 2, "0", "0"), 0);
+	end();
+}
+END_TEST
+
+START_TEST(history_of_changes)
+{
+	struct error err = ERROR_NONE;
+	const char *at;
+	unsigned i;
+
+	begin("s3");
+	ck_assert_int_eq(fake_command(&err, "history", 0), 0);
+	ck_assert_str_eq(fake.reply, "");
+	ck_assert_int_eq(fake_command(&err, "history", 1, "json"), 0);
+	ck_assert_str_eq(fake.reply, "[]\n");
+	sim_drive(line(2), 1);
+	sim_drive(line(1), 1);
+	sim_drive(line(2), 0);
+	ck_assert_int_eq(fake_command(&err, "history", 0), 0);
+	at = strstr(fake.reply, " 2 1\n");
+	ck_assert_ptr_nonnull(at);
+	at = strstr(at, " 1 1\n");
+	ck_assert_ptr_nonnull(at);
+	ck_assert_ptr_nonnull(strstr(at, " 2 0\n"));
+	ck_assert_int_eq(fake_command(&err, "history", 1, "json"), 0);
+	ck_assert_ptr_nonnull(strstr(fake.reply, "\"line\":1,\"level\":1},{\"ns\":"));
+	ck_assert_int_lt(fake_command(&err, "history", 1, "xml"), 0);
+	/* The oldest go. */
+	for (i = 0; i < HISTORY; i++)
+		sim_drive(line(0), i & 1);
+	ck_assert_int_eq(fake_command(&err, "history", 0), 0);
+	ck_assert_ptr_null(strstr(fake.reply, " 1 1\n"));
 	end();
 }
 END_TEST
@@ -813,6 +757,26 @@ START_TEST(reset_holds_outputs)
 }
 END_TEST
 
+START_TEST(reset_drives_outputs)
+{
+	set("on-reset", "drive");
+	begin("s3[0/value=1,1,2]");
+	good(GPIO_MSG_SET_VALUE, 0, 0, 0);
+	good(GPIO_MSG_SET_DIRECTION, 0, OUT, 0);
+	good(GPIO_MSG_SET_VALUE, 1, 1, 0);
+	good(GPIO_MSG_SET_DIRECTION, 1, OUT, 0);
+	good(GPIO_MSG_SET_DIRECTION, 2, IN, 0);
+	fake_stop();
+	fake_reset(RESET_LEFT);
+	ck_assert_uint_eq(line(0)->now.direction, OUT);
+	ck_assert(sim_level(line(0)));
+	ck_assert_uint_eq(line(1)->now.direction, OUT);
+	ck_assert(!sim_level(line(1)));
+	ck_assert_uint_eq(line(2)->now.direction, NONE);
+	end();
+}
+END_TEST
+
 /* Two requests with one kick: answered in order, and the second sees the first. */
 START_TEST(order_on_a_line)
 {
@@ -868,10 +832,12 @@ static void add_interrupt_tests(TCase *tc)
 	tcase_add_test(tc, outputs_do_not_interrupt);
 	tcase_add_test(tc, a_wire_interrupts);
 	tcase_add_test(tc, commands_of_the_operator);
+	tcase_add_test(tc, history_of_changes);
 	tcase_add_test(tc, many_armed_lines);
 	tcase_add_test(tc, pause);
 	tcase_add_test(tc, reset_releases_lines);
 	tcase_add_test(tc, reset_holds_outputs);
+	tcase_add_test(tc, reset_drives_outputs);
 }
 
 int main(void)

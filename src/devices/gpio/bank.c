@@ -5,6 +5,8 @@
  *   item   CHIP[LINES] joined by '+', numbered one after the other
  *   CHIP   N, sN, /dev/gpiochipN, label=PATTERN
  *   LINES  [3,5-9/pull-up,*], each with properties behind slashes; none: all
+ *
+ * A bank outlives its guest while a worker is in a call to one of its lines.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +16,7 @@
 #include "gpio.h"
 #include "vhost-device/num.h"
 
-enum { WORD_SIZE = 128 };
+enum { WORD_SIZE = 128, SLOW_MAX = 10000 };
 
 /* ---- properties ---- */
 
@@ -91,6 +93,15 @@ static int set_wire(struct line_attr *a, const char *value, unsigned arg, struct
 	return ret;
 }
 
+static int set_slow(struct line_attr *a, const char *value, unsigned arg, struct error *err)
+{
+	uint64_t n = 0;
+	int ret = set_number(value, SLOW_MAX, &n, err);
+
+	a->slow_ms = (uint32_t)n;
+	return ret;
+}
+
 static int set_initial(struct line_attr *a, const char *value, unsigned arg, struct error *err)
 {
 	uint64_t n = 0;
@@ -113,6 +124,7 @@ static const struct property properties[] = {
 	{ "output", set_only, GPIO_DIRECTION_OUT },
 	{ "value=", set_initial, 0 },
 	{ "wire=", set_wire, 0 },
+	{ "slow=", set_slow, 0 },
 };
 
 static int parse_property(struct line_attr *a, const char *word, struct error *err)
@@ -360,7 +372,49 @@ static int make_names(struct bank *b, struct error *err)
 	return 0;
 }
 
-int bank_open(struct bank *b, struct instance *in, const char *text, struct error *err)
+/* ---- workers ---- */
+
+/* Chips that block get a thread, their lines what it takes to send it calls. */
+static int get_workers(struct bank *b, struct instance *in, struct error *err)
+{
+	struct chip *c;
+	struct line *l;
+	unsigned i;
+
+	for (i = 0; i < b->n_chips; i++) {
+		c = b->chips[i];
+		if (!c->blocks)
+			continue;
+		if (c->key[0] == '\0')
+			snprintf(c->key, sizeof(c->key), "gpio-%.20s-%u", instance_name(in), i);
+		c->worker = worker_get(c->key, 1, err);
+		if (c->worker == NULL)
+			return -EAGAIN;
+	}
+	for (l = b->lines; l < b->lines + b->n_lines; l++) {
+		if (l->chip->worker == NULL)
+			continue;
+		l->job = calloc(1, sizeof(*l->job));
+		if (l->job == NULL)
+			return error_set(err, -ENOMEM, "no memory for a line");
+		*l->job = (struct line_job){ .bank = b, .line = l };
+	}
+	return 0;
+}
+
+static int init_line(struct line *l, enum worker_use use, struct error *err)
+{
+	if (chip_is_sim(l->chip))
+		return sim_line_init(l, err);
+	if (use != WORKER_AUTO)
+		l->chip->blocks = use == WORKER_ALWAYS;
+	return host_line_init(l, err);
+}
+
+/* ---- all of it ---- */
+
+static int bank_fill(struct bank *b, struct instance *in, const char *text, enum worker_use use,
+		     struct error *err)
 {
 	const char *at = text;
 	unsigned i;
@@ -373,30 +427,63 @@ int bank_open(struct bank *b, struct instance *in, const char *text, struct erro
 	if (ret == 0 && *at != '\0')
 		ret = error_set(err, -EINVAL, "--device-list: \"%s\" is too much", at);
 	for (i = 0; ret == 0 && i < b->n_lines; i++)
-		ret = chip_is_sim(b->lines[i].chip) ? sim_line_init(&b->lines[i], err)
-			: host_line_init(&b->lines[i], err);
+		ret = init_line(&b->lines[i], use, err);
 	if (ret == 0)
 		ret = clean_names(b, in, err);
 	if (ret == 0)
 		ret = make_names(b, err);
-	return ret;
+	return ret == 0 ? get_workers(b, in, err) : ret;
+}
+
+struct bank *bank_open(struct instance *in, const char *text, enum worker_use use,
+		       struct error *err)
+{
+	struct bank *b = calloc(1, sizeof(*b));
+
+	if (b == NULL) {
+		error_set(err, -ENOMEM, "no memory for lines");
+		return NULL;
+	}
+	if (bank_fill(b, in, text, use, err) == 0)
+		return b;
+	bank_close(b);
+	return NULL;
+}
+
+static void bank_free(struct bank *b)
+{
+	unsigned i;
+
+	for (i = 0; i < b->n_chips; i++) {
+		worker_put(b->chips[i]->worker);
+		b->chips[i]->ops->free(b->chips[i]);
+	}
+	for (i = 0; i < b->n_lines; i++)
+		free(b->lines[i].job);
+	free(b->chips);
+	free(b->lines);
+	free(b->names);
+	free(b);
 }
 
 void bank_close(struct bank *b)
 {
-	static const struct line_want released;
 	unsigned i;
 
-	for (i = 0; i < b->n_lines; i++) {
-		if (b->lines[i].now.direction != GPIO_DIRECTION_NONE)
-			b->lines[i].chip->ops->want(&b->lines[i], &released);
-	}
+	if (b == NULL)
+		return;
 	for (i = 0; i < b->n_chips; i++)
 		b->chips[i]->ops->close(b->chips[i]);
-	free(b->chips);
-	free(b->lines);
-	free(b->names);
-	memset(b, 0, sizeof(*b));
+	b->closed = true;
+	if (b->running == 0)
+		bank_free(b);
+}
+
+void bank_job_ended(struct bank *b)
+{
+	b->running--;
+	if (b->closed && b->running == 0)
+		bank_free(b);
 }
 
 struct line *bank_find(const struct bank *b, const char *text)

@@ -7,6 +7,10 @@
  *   there --unplugged (hang-up, ENODEV): requests closed, calls fail--> gone
  *   gone  --once a second: the same name and label again--> there; the lines
  *           are wanted as before
+ *
+ * Calls may be made by a worker. While one is under way for a line nobody else
+ * uses its request, but for edges and values, and while one is for any line of
+ * the chip the chip stays open: then it is gone when the last has ended.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -17,11 +21,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "gpio.h"
 #include "vhost-device/fd.h"
 
-enum { EVENTS = 64, FIFO = 1024, RETRY_NS = 1000 * 1000 * 1000 };
+enum { EVENTS = 64, FIFO = 1024, RETRY_NS = 1000 * 1000 * 1000, PATH_SIZE = 4096 };
 
 #define GPIOD_SYMBOLS(X) \
 	X(gpiod_chip_open) X(gpiod_chip_close) X(gpiod_chip_get_fd) X(gpiod_chip_get_info) \
@@ -69,6 +75,7 @@ struct host_line {
 	struct line *line;
 	struct gpiod_line_request *request;     /* while it is in use */
 	struct io io;
+	bool watched;                   /* io is for that request */
 	struct claim claim;
 };
 
@@ -78,7 +85,10 @@ struct host_chip {
 	char label[64];                 /* must be the same when it comes back */
 	dev_t dev;
 	struct gpiod_chip *gpiod;       /* NULL: gone */
-	struct gpiod_edge_event_buffer *events;
+	unsigned n_ops;                 /* begun and not ended */
+	bool going;                     /* gone, as soon as there are none */
+	struct gpiod_edge_event_buffer *events;         /* the loop's */
+	struct gpiod_edge_event_buffer *dropped;        /* for run() */
 	struct io io;
 	struct timer retry;
 	struct host_line *lines;
@@ -150,24 +160,32 @@ static struct gpiod_chip *find_chip(struct host_chip *h)
 
 /* ---- gone and back ---- */
 
-static void line_close(struct host_line *hl)
+static void line_release(struct host_line *hl)
 {
-	io_finish(&hl->io);
 	if (hl->request != NULL)
 		api.gpiod_line_request_release(take_ptr(hl->request));
-	memset(&hl->line->now, 0, sizeof(hl->line->now));
+}
+
+static void unwatch(struct host_line *hl)
+{
+	io_finish(&hl->io);
+	hl->watched = false;
 }
 
 static void chip_gone(struct host_chip *h)
 {
 	struct host_line *hl;
 
-	if (h->gpiod == NULL)
+	h->going = h->n_ops > 0;
+	if (h->gpiod == NULL || h->going)
 		return;
 	log_warn(h->chip.in, "GPIO chip %s is gone: its lines fail until it is back",
 		 h->chip.name);
-	for (hl = h->lines; hl != NULL; hl = hl->next)
-		line_close(hl);
+	for (hl = h->lines; hl != NULL; hl = hl->next) {
+		unwatch(hl);
+		line_release(hl);
+		memset(&hl->line->now, 0, sizeof(hl->line->now));
+	}
 	io_finish(&h->io);
 	api.gpiod_chip_close(take_ptr(h->gpiod));
 	timer_set(&h->retry, loop_now(instance_loop(h->chip.in)) + RETRY_NS);
@@ -191,6 +209,11 @@ static void chip_retry(struct timer *t)
 {
 	struct host_chip *h = container_of(t, struct host_chip, retry), before = *h;
 
+	/* Those that fail now are not to see it come back half way. */
+	if (h->n_ops > 0) {
+		timer_set(t, loop_now(instance_loop(h->chip.in)) + RETRY_NS);
+		return;
+	}
 	h->gpiod = find_chip(h);
 	if (h->gpiod != NULL && (strcmp(h->label, before.label) != 0 ||
 				 h->chip.n_lines != before.chip.n_lines)) {
@@ -207,45 +230,52 @@ static void chip_retry(struct timer *t)
 	chip_is_back(&h->chip);
 }
 
-/* What the call that failed means; -errno. */
-static int failed(struct line *l)
+/* Of the call that failed. */
+static int failed(void)
 {
-	int ret = errno != 0 ? -errno : -EIO;
-
-	if (ret == -ENODEV)
-		chip_gone(chip_of(l));
-	return ret;
+	return errno != 0 ? -errno : -EIO;
 }
 
 /* ---- edges ---- */
 
-/* One reading; false: nothing (more) is there. told: nobody wants them. */
-static bool read_edges(struct host_line *hl, bool told)
+/* One reading; how many there were, or -errno. */
+static int read_edges(struct host_line *hl, struct gpiod_edge_event_buffer *to)
+{
+	int n = api.gpiod_line_request_read_edge_events(hl->request, to, EVENTS);
+
+	return n < 0 ? failed() : n;
+}
+
+/* On the loop: for the guest. */
+static void tell_edges(struct host_line *hl)
 {
 	struct gpiod_edge_event_buffer *events = chip_of(hl->line)->events;
 	struct gpiod_edge_event *e;
-	int n, i;
+	int n = read_edges(hl, events), i;
+	bool rising;
 
-	n = api.gpiod_line_request_read_edge_events(hl->request, events, EVENTS);
-	for (i = 0; i < n && told; i++) {
+	for (i = 0; i < n; i++) {
 		e = api.gpiod_edge_event_buffer_get_event(events, (unsigned long)i);
-		line_edge(hl->line, api.gpiod_edge_event_get_event_type(e) ==
-			  GPIOD_EDGE_EVENT_RISING_EDGE);
-		/* It read the value, and the chip was gone. */
+		rising = api.gpiod_edge_event_get_event_type(e) == GPIOD_EDGE_EVENT_RISING_EDGE;
+		line_changed(hl->line, rising);
+		line_edge(hl->line, rising);
+		/* It looked at the level, and the chip was gone. */
 		if (hl->request == NULL)
-			return false;
+			return;
 	}
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		failed(hl->line);
-	return n > 0;
+	if (n == -ENODEV)
+		chip_gone(chip_of(hl->line));
 }
 
-static void drain(struct host_line *hl)
+/* Those of the setting before. */
+static void drop_edges(struct host_line *hl)
 {
 	unsigned i;
 
-	for (i = 0; i < FIFO / EVENTS + 1 && hl->request != NULL && read_edges(hl, false); i++)
-		;
+	for (i = 0; i < FIFO / EVENTS + 1; i++) {
+		if (read_edges(hl, chip_of(hl->line)->dropped) <= 0)
+			return;
+	}
 }
 
 static void line_ready(struct io *io, unsigned ready)
@@ -255,7 +285,7 @@ static void line_ready(struct io *io, unsigned ready)
 	if ((ready & IO_HUP) != 0)
 		chip_gone(chip_of(hl->line));
 	else
-		read_edges(hl, true);
+		tell_edges(hl);
 }
 
 /* ---- lines ---- */
@@ -328,64 +358,53 @@ static struct gpiod_line_request *request_line(struct line *l, struct gpiod_line
 	return request;
 }
 
+/* On the worker, if there is one. */
+
 static int line_take(struct line *l, struct gpiod_line_config *config)
 {
 	struct host_line *hl = l->host;
-	int fd, ret;
+	int ret;
 
 	if (hl->request != NULL)
 		return api.gpiod_line_request_reconfigure_lines(hl->request, config) == 0 ? 0
-			: failed(l);
+			: failed();
 	hl->request = request_line(l, config);
 	if (hl->request == NULL)
-		return failed(l);
-	fd = api.gpiod_line_request_get_fd(hl->request);
-	ret = fd_set_nonblock(fd);
-	io_init(&hl->io, instance_loop(l->chip->in), fd, line_ready);
+		return failed();
+	ret = fd_set_nonblock(api.gpiod_line_request_get_fd(hl->request));
+	if (ret < 0)
+		line_release(hl);
 	return ret;
 }
 
-static int host_want(struct line *l, const struct line_want *w)
+static int run_want(struct line *l, const struct line_want *w)
 {
 	struct host_line *hl = l->host;
 	struct gpiod_line_config *config;
 	int ret;
 
 	if (w->direction == GPIO_DIRECTION_NONE) {
-		line_close(hl);
+		line_release(hl);
 		return 0;
 	}
-	if (chip_of(l)->gpiod == NULL)
-		return -ENODEV;
 	config = make_config(l, w);
 	if (config == NULL)
-		return failed(l);
+		return failed();
 	ret = line_take(l, config);
 	api.gpiod_line_config_free(config);
-	if (ret == 0 && (w->edges != l->now.edges || w->edges == GPIO_IRQ_NONE))
-		drain(hl);
-	if (ret == 0 && hl->request == NULL)
-		ret = -ENODEV;
-	if (ret == 0)
-		ret = io_set(&hl->io, w->edges != GPIO_IRQ_NONE ? IO_READ : 0);
-	if (ret == 0)
-		l->now = *w;
-	else if (l->now.direction == GPIO_DIRECTION_NONE)
-		line_close(hl);
+	if (ret == 0 && l->now.edges != GPIO_IRQ_NONE && w->edges != l->now.edges)
+		drop_edges(hl);
 	return ret;
 }
 
-static int host_set(struct line *l, bool value)
+static int run_set(struct line *l, bool value)
 {
 	struct host_line *hl = l->host;
 
 	if (hl->request == NULL)
 		return -ENODEV;
-	if (api.gpiod_line_request_set_value(hl->request, l->offset, value
-			? GPIOD_LINE_VALUE_ACTIVE : GPIOD_LINE_VALUE_INACTIVE) < 0)
-		return failed(l);
-	l->now.value = value;
-	return 0;
+	return api.gpiod_line_request_set_value(hl->request, l->offset, value
+		? GPIOD_LINE_VALUE_ACTIVE : GPIOD_LINE_VALUE_INACTIVE) < 0 ? failed() : 0;
 }
 
 /* A line that is not in use is read without changing it. */
@@ -393,27 +412,24 @@ static int read_once(struct line *l)
 {
 	static const struct line_want as_is;
 	struct gpiod_line_request *request;
-	struct gpiod_line_config *config;
+	struct gpiod_line_config *config = make_config(l, &as_is);
 	int ret;
 
-	if (chip_of(l)->gpiod == NULL)
-		return -ENODEV;
-	config = make_config(l, &as_is);
 	if (config == NULL)
-		return failed(l);
+		return failed();
 	request = request_line(l, config);
-	ret = request == NULL ? failed(l) : 0;
+	ret = request == NULL ? failed() : 0;
 	api.gpiod_line_config_free(config);
 	if (request == NULL)
 		return ret;
 	ret = api.gpiod_line_request_get_value(request, l->offset);
 	if (ret < 0)
-		ret = errno != 0 ? -errno : -EIO;
+		ret = failed();
 	api.gpiod_line_request_release(request);
 	return ret;
 }
 
-static int host_get(struct line *l)
+static int run_get(struct line *l)
 {
 	struct host_line *hl = l->host;
 	int ret;
@@ -421,23 +437,84 @@ static int host_get(struct line *l)
 	if (hl->request == NULL)
 		return read_once(l);
 	ret = api.gpiod_line_request_get_value(hl->request, l->offset);
-	return ret < 0 ? failed(l) : ret;
+	return ret < 0 ? failed() : ret;
 }
 
-static int host_direction(struct line *l)
+static int run_direction(struct line *l)
 {
-	struct gpiod_line_info *info;
+	struct gpiod_line_info *info = api.gpiod_chip_get_line_info(chip_of(l)->gpiod, l->offset);
 	int ret;
 
-	if (chip_of(l)->gpiod == NULL)
-		return -ENODEV;
-	info = api.gpiod_chip_get_line_info(chip_of(l)->gpiod, l->offset);
 	if (info == NULL)
-		return failed(l);
+		return failed();
 	ret = api.gpiod_line_info_get_direction(info) == GPIOD_LINE_DIRECTION_OUTPUT
 		? GPIO_DIRECTION_OUT : GPIO_DIRECTION_IN;
 	api.gpiod_line_info_free(info);
 	return ret;
+}
+
+static int run_op(struct line *l, const struct line_op *op)
+{
+	switch (op->kind) {
+	case OP_WANT:
+		return run_want(l, &op->want);
+	case OP_SET:
+		return run_set(l, op->value);
+	case OP_GET:
+		return run_get(l);
+	case OP_DIRECTION:
+		return run_direction(l);
+	}
+	return -EINVAL;
+}
+
+static void host_run(struct line *l, struct line_op *op)
+{
+	if (chip_of(l)->gpiod != NULL)
+		op->result = run_op(l, op);
+	else
+		op->result = op->kind == OP_WANT && op->want.direction == GPIO_DIRECTION_NONE ? 0
+			: -ENODEV;
+}
+
+/* On the loop. */
+
+static void host_begin(struct line *l, const struct line_op *op)
+{
+	chip_of(l)->n_ops++;
+	/* The fd is about to be closed, or its edges to become others. */
+	if (op->kind == OP_WANT)
+		unwatch(l->host);
+}
+
+static int watch_line(struct host_line *hl)
+{
+	if (hl->request == NULL || hl->watched || hl->line->now.edges == GPIO_IRQ_NONE)
+		return 0;
+	io_init(&hl->io, instance_loop(hl->line->chip->in),
+		api.gpiod_line_request_get_fd(hl->request), line_ready);
+	hl->watched = true;
+	return io_set(&hl->io, IO_READ);
+}
+
+static void host_ended(struct line *l, struct line_op *op)
+{
+	struct host_chip *h = chip_of(l);
+	int ret;
+
+	h->n_ops--;
+	if (op->kind == OP_SET && op->result == 0)
+		l->now.value = op->value;
+	if (op->kind == OP_WANT) {
+		if (op->result == 0)
+			l->now = op->want;
+		ret = watch_line(l->host);
+		if (op->result == 0)
+			op->result = ret;
+	}
+	h->going = h->going || op->result == -ENODEV;
+	if (h->going)
+		chip_gone(h);
 }
 
 /* ---- life ---- */
@@ -517,18 +594,27 @@ static void host_close(struct chip *c)
 	struct host_line *hl;
 
 	timer_finish(&h->retry);
+	for (hl = h->lines; hl != NULL; hl = hl->next)
+		unwatch(hl);
+	io_finish(&h->io);
+}
+
+static void host_free(struct chip *c)
+{
+	struct host_chip *h = container_of(c, struct host_chip, chip);
+	struct host_line *hl;
+
 	while (h->lines != NULL) {
 		hl = h->lines;
 		h->lines = hl->next;
 		unclaim(&hl->claim);
-		io_finish(&hl->io);
-		if (hl->request != NULL)
-			api.gpiod_line_request_release(hl->request);
+		line_release(hl);
 		free(hl);
 	}
-	io_finish(&h->io);
 	if (h->events != NULL)
 		api.gpiod_edge_event_buffer_free(h->events);
+	if (h->dropped != NULL)
+		api.gpiod_edge_event_buffer_free(h->dropped);
 	if (h->gpiod != NULL)
 		api.gpiod_chip_close(h->gpiod);
 	free(h->wanted);
@@ -536,9 +622,43 @@ static void host_close(struct chip *c)
 }
 
 static const struct chip_ops host_ops = {
-	.want = host_want, .set = host_set, .get = host_get, .direction = host_direction,
-	.close = host_close,
+	.begin = host_begin, .run = host_run, .ended = host_ended, .close = host_close,
+	.free = host_free,
 };
+
+/* Buses whose transfers sleep. */
+static bool is_slow_bus(const char *name)
+{
+	static const char *const slow[] = { "greybus", "hid", "i2c", "i3c", "mdio_bus", "mmc",
+		"sdio", "serial", "slimbus", "spi", "spmi", "usb", "virtio", "w1" };
+	unsigned i;
+
+	for (i = 0; i < ARRAY_SIZE(slow); i++) {
+		if (strcmp(name, slow[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The kernel tells nobody which chips sleep; what they are attached to does. */
+static bool is_behind_bus(dev_t dev)
+{
+	char link[PATH_SIZE], bus[256];
+	FREE_PTR char *path = NULL;
+	bool slow = false;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/sys/dev/char/%u:%u", major(dev), minor(dev));
+	path = realpath(link, NULL);
+	while (path != NULL && path[0] == '/' && !slow) {
+		snprintf(link, sizeof(link), "%.4000s/subsystem", path);
+		n = readlink(link, bus, sizeof(bus) - 1);
+		bus[n > 0 ? n : 0] = '\0';
+		slow = is_slow_bus(strrchr(bus, '/') != NULL ? strrchr(bus, '/') + 1 : bus);
+		*strrchr(path, '/') = '\0';
+	}
+	return slow;
+}
 
 struct chip *host_chip_open(struct instance *in, const char *name, struct error *err)
 {
@@ -555,16 +675,19 @@ struct chip *host_chip_open(struct instance *in, const char *name, struct error 
 	h->chip.in = in;
 	h->wanted = strdup(name);
 	timer_init(&h->retry, instance_loop(in), chip_retry);
-	if (h->wanted != NULL)
-		h->events = api.gpiod_edge_event_buffer_new(EVENTS);
-	if (h->wanted != NULL && h->events != NULL)
+	h->events = api.gpiod_edge_event_buffer_new(EVENTS);
+	h->dropped = api.gpiod_edge_event_buffer_new(EVENTS);
+	if (h->wanted != NULL && h->events != NULL && h->dropped != NULL)
 		h->gpiod = find_chip(h);
 	if (h->gpiod == NULL || h->chip.n_lines == 0) {
 		error_set(err, -ENODEV, "GPIO chip %s cannot be opened: %s", name,
 			  strerror(errno));
 		host_close(&h->chip);
+		host_free(&h->chip);
 		return NULL;
 	}
+	snprintf(h->chip.key, sizeof(h->chip.key), "gpio-%u:%u", major(h->dev), minor(h->dev));
+	h->chip.blocks = is_behind_bus(h->dev);
 	watch_chip(h);
 	return &h->chip;
 }

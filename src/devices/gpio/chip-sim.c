@@ -2,9 +2,11 @@
 /*
  * A chip that is not there. Each line has a level: what drives it (an output,
  * or somebody outside), else what drives the line it is wired to, else a pull,
- * else low. Every change of a level is an edge, as it would be on a chip.
+ * else low. Every change of a level is an edge, as it would be on a chip. A slow
+ * line has its calls take their time on a worker, as those of an expander do.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +70,8 @@ static void settle(struct pin *p)
 	if (level == p->level)
 		return;
 	p->level = level;
+	if (l != NULL)
+		line_changed(l, level);
 	if (l == NULL || l->now.direction != GPIO_DIRECTION_IN)
 		return;
 	rising = level != l->attr.active_low;
@@ -86,40 +90,47 @@ static void settle_both(struct pin *p)
 
 /* ---- for the guest ---- */
 
-static int sim_want(struct line *l, const struct line_want *w)
+static void sim_run(struct line *l, struct line_op *op)
 {
-	l->now = *w;
-	/* Taking a line is no edge on it. */
-	pin_of(l)->level = level_of(pin_of(l));
-	settle_both(pin_of(l));
-	return 0;
+	if (l->attr.slow_ms > 0)
+		poll(NULL, 0, (int)l->attr.slow_ms);
+	op->result = 0;
 }
 
-static int sim_set(struct line *l, bool value)
+static void sim_ended(struct line *l, struct line_op *op)
 {
-	l->now.value = value;
-	settle_both(pin_of(l));
-	return 0;
-}
-
-static int sim_get(struct line *l)
-{
-	return pin_of(l)->level != l->attr.active_low;
-}
-
-static int sim_direction(struct line *l)
-{
-	return GPIO_DIRECTION_IN;
+	if (op->result < 0)
+		return;
+	switch (op->kind) {
+	case OP_WANT:
+		l->now = op->want;
+		/* Taking a line is no edge on it. */
+		pin_of(l)->level = level_of(pin_of(l));
+		settle_both(pin_of(l));
+		return;
+	case OP_SET:
+		l->now.value = op->value;
+		settle_both(pin_of(l));
+		return;
+	case OP_GET:
+		op->result = pin_of(l)->level != l->attr.active_low;
+		return;
+	case OP_DIRECTION:
+		op->result = GPIO_DIRECTION_IN;
+	}
 }
 
 static void sim_close(struct chip *c)
+{
+}
+
+static void sim_free(struct chip *c)
 {
 	free(container_of(c, struct sim, chip));
 }
 
 static const struct chip_ops sim_ops = {
-	.want = sim_want, .set = sim_set, .get = sim_get, .direction = sim_direction,
-	.close = sim_close,
+	.run = sim_run, .ended = sim_ended, .close = sim_close, .free = sim_free,
 };
 
 struct chip *sim_open(struct instance *in, unsigned n_lines, struct error *err)
@@ -153,6 +164,8 @@ int sim_line_init(struct line *l, struct error *err)
 				 l->chip->name);
 	l->host = p;
 	p->line = l;
+	if (l->attr.slow_ms > 0)
+		l->chip->blocks = true;
 	if (!l->attr.named)
 		snprintf(l->attr.name, sizeof(l->attr.name), "dummy%u", l->offset);
 	if (l->attr.wired) {

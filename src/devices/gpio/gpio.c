@@ -1,125 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * virtio GPIO device (virtio 1.4, 5.18).
- *
- * Interrupts of a line, and the buffer on the eventq that unmasks it:
- *
- *   off      --SET_IRQ_TYPE--> masked; the host looks for edges
- *   masked   --buffer--> VALID at once for a pending edge or an active level,
- *                        else unmasked: the buffer is parked
- *   unmasked --edge, active level--> VALID: masked
- *   any      --SET_IRQ_TYPE NONE, SET_DIRECTION NONE--> off: a parked buffer
- *                        returns INVALID before the request is answered
- *
- * Edges are remembered while masked, levels never. Where the host refused
- * SET_IRQ_TYPE buffers are parked too: Linux does not look at the answer, and
- * would send one that came back INVALID again at once, for ever.
+ * virtio GPIO device (virtio 1.4, 5.18): its queues and its life. What a line
+ * does is in line.c.
  *
  * A pause returns parked buffers INVALID and Linux sends them again; edges
  * meanwhile stay pending. A reset turns interrupts off and releases lines.
+ *
+ * Requests to a chip with a worker stay open while it is called. A stop gives
+ * those back that have not begun, and waits for the others; if the bus hangs
+ * they fail after a while and the call is left to itself.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "gpio.h"
-#include "vhost-device/num.h"
 
-enum { PENDING_MAX = 1 << 20, PULSES_MAX = 10000 };
+enum { STOP_NS = 2000 * 1000 * 1000 };
 
-enum on_reset { RESET_RELEASES, RESET_HOLDS };
-enum edge_policy { EDGES_COALESCED, EDGES_COUNTED };
-
-enum gpio_counter { GPIO_REQUESTS, GPIO_ERRORS, GPIO_EDGES, GPIO_INTERRUPTS, GPIO_COALESCED };
+enum on_reset { RESET_RELEASES, RESET_HOLDS, RESET_DRIVES };
 
 struct gpio_conf {
 	char *chips;
-	unsigned edges, on_reset;
-};
-
-struct gpio {
-	struct instance *in;
-	struct bank bank;
-	enum edge_policy edges;
-	enum on_reset on_reset;
-	struct log_limit limit;
+	unsigned edges, on_reset, worker;
 };
 
 struct bank *gpio_bank(struct gpio *g)
 {
-	return &g->bank;
+	return g->bank;
 }
 
-/* ---- interrupts ---- */
-
-static bool is_level(unsigned irq)
-{
-	return irq == GPIO_IRQ_LEVEL_HIGH || irq == GPIO_IRQ_LEVEL_LOW;
-}
-
-static unsigned edges_of(unsigned irq)
-{
-	return is_level(irq) ? GPIO_IRQ_EDGE_BOTH : irq;
-}
-
-static bool level_active(struct line *l)
-{
-	return l->chip->ops->get(l) == (l->irq == GPIO_IRQ_LEVEL_HIGH ? 1 : 0);
-}
-
-static void event_answer(struct chain *c, uint8_t status)
-{
-	struct virtio_gpio_irq_response resp = { status };
-
-	chain_put(c, &resp, sizeof(resp));
-	chain_done(c);
-}
-
-static void unpark(struct line *l, uint8_t status)
-{
-	if (l->parked == NULL)
-		return;
-	if (status == GPIO_IRQ_STATUS_VALID)
-		instance_stat(l->gpio->in, GPIO_INTERRUPTS, 1);
-	event_answer(take_ptr(l->parked), status);
-}
-
-void line_edge(struct line *l, bool rising)
-{
-	struct instance *in = l->gpio->in;
-
-	instance_stat(in, GPIO_EDGES, 1);
-	if (l->irq == GPIO_IRQ_NONE)
-		return;
-	if (is_level(l->irq)) {
-		if (l->parked != NULL && level_active(l))
-			unpark(l, GPIO_IRQ_STATUS_VALID);
-	} else if (l->parked != NULL) {
-		unpark(l, GPIO_IRQ_STATUS_VALID);
-	} else if (l->pending == 0 ||
-		   (l->gpio->edges == EDGES_COUNTED && l->pending < PENDING_MAX)) {
-		l->pending++;
-	} else {
-		instance_stat(in, GPIO_COALESCED, 1);
-	}
-}
-
-static void unmask(struct line *l, struct chain *c)
-{
-	bool valid;
-
-	if (l->parked != NULL || (l->irq == GPIO_IRQ_NONE && !l->refused)) {
-		event_answer(c, GPIO_IRQ_STATUS_INVALID);
-		return;
-	}
-	l->parked = c;
-	valid = is_level(l->irq) ? level_active(l) : l->pending > 0;
-	if (!valid)
-		return;
-	if (l->pending > 0)
-		l->pending--;
-	unpark(l, GPIO_IRQ_STATUS_VALID);
-}
+/* ---- events ---- */
 
 static void event_one(struct gpio *g, struct chain *c)
 {
@@ -131,10 +41,10 @@ static void event_one(struct gpio *g, struct chain *c)
 		why = "event buffer too short";
 	else if (!chain_get(c, &req, sizeof(req)))
 		why = "event buffer cannot be read";
-	else if (le16_get(req.gpio) >= g->bank.n_lines)
+	else if (le16_get(req.gpio) >= g->bank->n_lines)
 		why = "event buffer for a line that is not there";
 	if (why == NULL) {
-		unmask(&g->bank.lines[le16_get(req.gpio)], c);
+		line_unmask(&g->bank->lines[le16_get(req.gpio)], c);
 		return;
 	}
 	if (chain_put_size(c) >= sizeof(invalid))
@@ -142,161 +52,25 @@ static void event_one(struct gpio *g, struct chain *c)
 	chain_fail(c, why);
 }
 
-/* ---- lines ---- */
-
-/* What the chip is to do, out of direction, value and interrupt. */
-static int line_apply(struct line *l)
+static void event_handle(struct queue *q)
 {
-	struct line_want w = { l->direction, l->value, edges_of(l->irq) };
+	struct gpio *g = instance_state(queue_instance(q));
+	struct chain *c;
 
-	/* Device tree interrupts come without a direction. */
-	if (w.direction == GPIO_DIRECTION_NONE && w.edges != GPIO_IRQ_NONE)
-		w.direction = GPIO_DIRECTION_IN;
-	/* Edges that wait at the host are not to be lost for nothing. */
-	if (w.direction == GPIO_DIRECTION_IN && l->now.direction == GPIO_DIRECTION_IN &&
-	    w.edges == l->now.edges)
-		return 0;
-	return l->chip->ops->want(l, &w);
-}
-
-static void complain(struct line *l, const char *what, int ret)
-{
-	log_limited(&l->gpio->limit, LOG_LEVEL_WARN, l->gpio->in,
-		    "line %u of %s: %s: %s", l->offset, l->chip->name, what, strerror(-ret));
-}
-
-/* The parked buffer is seen before the answer to what turned it off. */
-static void irq_off(struct line *l)
-{
-	struct queue *q = instance_queue(l->gpio->in, GPIO_EVENTQ);
-
-	l->irq = GPIO_IRQ_NONE;
-	l->refused = false;
-	l->pending = 0;
-	if (l->parked != NULL) {
-		unpark(l, GPIO_IRQ_STATUS_INVALID);
-		queue_flush(q);
-	}
-}
-
-static int set_direction(struct line *l, uint32_t direction)
-{
-	unsigned before = l->direction;
-	int ret;
-
-	if (direction > GPIO_DIRECTION_IN)
-		return -EINVAL;
-	if (direction == GPIO_DIRECTION_NONE) {
-		l->direction = direction;
-		l->value = l->attr.value;
-		irq_off(l);
-		return line_apply(l);
-	}
-	if (l->attr.only != GPIO_DIRECTION_NONE && l->attr.only != direction)
-		return -EPERM;
-	if (direction == GPIO_DIRECTION_OUT && l->irq != GPIO_IRQ_NONE)
-		return -EINVAL;
-	l->direction = direction;
-	ret = line_apply(l);
-	if (ret < 0)
-		l->direction = before;
-	return ret;
-}
-
-static int get_direction(struct line *l)
-{
-	if (l->direction != GPIO_DIRECTION_NONE)
-		return (int)l->direction;
-	return l->chip->ops->direction(l);
-}
-
-static int set_value(struct line *l, uint32_t value)
-{
-	int ret = 0;
-
-	if (value > 1)
-		return -EINVAL;
-	/* Before or while it is an input: remembered for when it is an output. */
-	if (l->direction == GPIO_DIRECTION_OUT)
-		ret = l->chip->ops->set(l, value);
-	if (ret == 0)
-		l->value = value;
-	return ret;
-}
-
-static bool is_irq_type(uint32_t type)
-{
-	return type <= GPIO_IRQ_LEVEL_HIGH || type == GPIO_IRQ_LEVEL_LOW;
-}
-
-static int set_irq_type(struct line *l, uint32_t type)
-{
-	int ret = is_irq_type(type) ? 0 : -EINVAL;
-
-	if (type == GPIO_IRQ_NONE) {
-		irq_off(l);
-		return line_apply(l);
-	}
-	if (ret == 0 && (l->direction == GPIO_DIRECTION_OUT ||
-			 l->attr.only == GPIO_DIRECTION_OUT))
-		ret = -EPERM;
-	if (ret == 0 && type == l->irq)
-		return 0;
-	/* Also without NONE in between: Linux does that with a buffer parked. */
-	l->irq = ret == 0 ? type : GPIO_IRQ_NONE;
-	l->pending = 0;
-	l->refused = false;
-	if (ret == 0)
-		ret = line_apply(l);
-	if (ret < 0) {
-		l->irq = GPIO_IRQ_NONE;
-		l->refused = true;
-		if (l->now.edges != GPIO_IRQ_NONE)
-			line_apply(l);
-	} else if (l->parked != NULL && is_level(type) && level_active(l)) {
-		unpark(l, GPIO_IRQ_STATUS_VALID);
-	}
-	return ret;
-}
-
-static int get_value(struct line *l)
-{
-	return l->chip->ops->get(l);
+	while ((c = queue_pop(q)) != NULL)
+		event_one(g, c);
 }
 
 /* ---- requests ---- */
 
-static int line_do(struct line *l, unsigned type, uint32_t value, const char **ret_what)
-{
-	switch (type) {
-	case GPIO_MSG_GET_DIRECTION:
-		*ret_what = "its direction cannot be read";
-		return get_direction(l);
-	case GPIO_MSG_SET_DIRECTION:
-		*ret_what = "its direction cannot be set";
-		return set_direction(l, value);
-	case GPIO_MSG_GET_VALUE:
-		*ret_what = "its value cannot be read";
-		return get_value(l);
-	case GPIO_MSG_SET_VALUE:
-		*ret_what = "its value cannot be set";
-		return set_value(l, value);
-	case GPIO_MSG_SET_IRQ_TYPE:
-		*ret_what = "its interrupt cannot be set";
-		return set_irq_type(l, value);
-	default:
-		*ret_what = "no such request";
-		return -EINVAL;
-	}
-}
-
-static void answer(struct gpio *g, struct chain *c, int ret)
+void gpio_answer(struct gpio *g, struct chain *c, int result)
 {
 	struct virtio_gpio_response resp = {
-		ret < 0 ? GPIO_STATUS_ERR : GPIO_STATUS_OK, ret < 0 ? 0 : (uint8_t)ret,
+		result < 0 ? GPIO_STATUS_ERR : GPIO_STATUS_OK,
+		result < 0 ? 0 : (uint8_t)result,
 	};
 
-	if (ret < 0)
+	if (result < 0)
 		instance_stat(g->in, GPIO_ERRORS, 1);
 	chain_put(c, &resp, sizeof(resp));
 	chain_done(c);
@@ -306,12 +80,12 @@ static void answer_names(struct gpio *g, struct chain *c)
 {
 	uint8_t ok = GPIO_STATUS_OK;
 
-	if (g->bank.names_size == 0 || chain_put_size(c) < 1 + g->bank.names_size) {
-		answer(g, c, -EINVAL);
+	if (g->bank->names_size == 0 || chain_put_size(c) < 1 + g->bank->names_size) {
+		gpio_answer(g, c, -EINVAL);
 		return;
 	}
 	chain_put(c, &ok, sizeof(ok));
-	chain_put(c, g->bank.names, g->bank.names_size);
+	chain_put(c, g->bank->names, g->bank->names_size);
 	chain_done(c);
 }
 
@@ -328,10 +102,8 @@ static void request_malformed(struct gpio *g, struct chain *c, const char *why)
 
 static void request_one(struct gpio *g, struct chain *c)
 {
+	struct gpio_request *r = chain_req(c);
 	struct virtio_gpio_request req;
-	const char *what = NULL;
-	struct line *l;
-	int ret;
 
 	instance_stat(g->in, GPIO_REQUESTS, 1);
 	if (chain_get_size(c) < sizeof(req) ||
@@ -343,19 +115,14 @@ static void request_one(struct gpio *g, struct chain *c)
 		chain_fail(c, "request cannot be read");
 		return;
 	}
-	if (le16_get(req.type) == GPIO_MSG_GET_LINE_NAMES) {
+	r->type = le16_get(req.type);
+	r->value = le32_get(req.value);
+	if (r->type == GPIO_MSG_GET_LINE_NAMES)
 		answer_names(g, c);
-		return;
-	}
-	if (le16_get(req.gpio) >= g->bank.n_lines) {
-		answer(g, c, -ENOENT);
-		return;
-	}
-	l = &g->bank.lines[le16_get(req.gpio)];
-	ret = line_do(l, le16_get(req.type), le32_get(req.value), &what);
-	if (ret < 0)
-		complain(l, what, ret);
-	answer(g, c, ret);
+	else if (le16_get(req.gpio) >= g->bank->n_lines)
+		gpio_answer(g, c, -ENOENT);
+	else
+		line_request(&g->bank->lines[le16_get(req.gpio)], c);
 }
 
 static void request_handle(struct queue *q)
@@ -367,63 +134,71 @@ static void request_handle(struct queue *q)
 		request_one(g, c);
 }
 
-static void event_handle(struct queue *q)
-{
-	struct gpio *g = instance_state(queue_instance(q));
-	struct chain *c;
+/* ---- life ---- */
 
-	while ((c = queue_pop(q)) != NULL)
-		event_one(g, c);
+static struct chain *newest(struct queue *q)
+{
+	struct chain *c, *last = NULL;
+
+	for (c = queue_next(q, NULL); c != NULL; c = queue_next(q, c))
+		last = c;
+	return last;
 }
 
-/* ---- life ---- */
+static void stop_requests(struct gpio *g, struct queue *q)
+{
+	const struct gpio_request *r;
+	struct chain *c;
+
+	while ((c = newest(q)) != NULL && chain_newest(c)) {
+		r = chain_req(c);
+		if (!line_withdraw(r->line, c))
+			break;
+		chain_return(c);
+	}
+	if (c != NULL)
+		timer_set(&g->limit, loop_now(instance_loop(g->in)) + STOP_NS);
+}
+
+static void stop_limit(struct timer *t)
+{
+	struct gpio *g = container_of(t, struct gpio, limit);
+	unsigned i;
+
+	for (i = 0; i < g->bank->n_lines; i++)
+		line_abandon(&g->bank->lines[i]);
+}
 
 static void gpio_stop(struct queue *q)
 {
 	struct gpio *g = instance_state(queue_instance(q));
 	unsigned i;
 
-	if (queue_index(q) != GPIO_EVENTQ)
+	if (queue_index(q) == GPIO_REQUESTQ) {
+		stop_requests(g, q);
 		return;
-	for (i = 0; i < g->bank.n_lines; i++)
-		unpark(&g->bank.lines[i], GPIO_IRQ_STATUS_INVALID);
+	}
+	for (i = 0; i < g->bank->n_lines; i++)
+		line_mask(&g->bank->lines[i]);
+}
+
+static void gpio_start(struct queue *q)
+{
+	struct gpio *g = instance_state(queue_instance(q));
+
+	if (queue_index(q) == GPIO_REQUESTQ)
+		timer_set(&g->limit, 0);
 }
 
 static void gpio_reset(struct instance *in, enum reset_why why)
 {
 	struct gpio *g = instance_state(in);
 	struct line *l;
-	unsigned i;
+	bool held;
 
-	for (i = 0; i < g->bank.n_lines; i++) {
-		l = &g->bank.lines[i];
-		irq_off(l);
-		if (g->on_reset != RESET_HOLDS || l->direction != GPIO_DIRECTION_OUT) {
-			l->direction = GPIO_DIRECTION_NONE;
-			l->value = l->attr.value;
-		}
-		if (l->now.direction != l->direction || l->now.edges != GPIO_IRQ_NONE)
-			line_apply(l);
-	}
-}
-
-void chip_is_back(struct chip *c)
-{
-	struct gpio *g = instance_state(c->in);
-	struct line *l;
-	unsigned i;
-	int ret;
-
-	for (i = 0; i < g->bank.n_lines; i++) {
-		l = &g->bank.lines[i];
-		if (l->chip != c ||
-		    (l->direction == GPIO_DIRECTION_NONE && l->irq == GPIO_IRQ_NONE))
-			continue;
-		ret = line_apply(l);
-		if (ret < 0)
-			complain(l, "it cannot be taken again", ret);
-		else if (is_level(l->irq) && l->parked != NULL && level_active(l))
-			unpark(l, GPIO_IRQ_STATUS_VALID);
+	for (l = g->bank->lines; l < g->bank->lines + g->bank->n_lines; l++) {
+		held = g->on_reset == RESET_HOLDS && l->direction == GPIO_DIRECTION_OUT;
+		line_reset(l, g->on_reset != RESET_RELEASES, held ? l->value : l->attr.value);
 	}
 }
 
@@ -433,134 +208,39 @@ static int gpio_open(struct instance *in, struct error *err)
 	struct virtio_gpio_config *config = instance_config(in);
 	struct gpio *g = instance_state(in);
 	unsigned i;
-	int ret;
 
 	g->in = in;
 	g->edges = conf->edges;
 	g->on_reset = conf->on_reset;
-	ret = bank_open(&g->bank, in, conf->chips, err);
-	if (ret < 0)
-		return ret;
-	for (i = 0; i < g->bank.n_lines; i++) {
-		g->bank.lines[i].gpio = g;
-		g->bank.lines[i].value = g->bank.lines[i].attr.value;
+	timer_init(&g->limit, instance_loop(in), stop_limit);
+	g->bank = bank_open(in, conf->chips, conf->worker, err);
+	if (g->bank == NULL)
+		return -ENODEV;
+	for (i = 0; i < g->bank->n_lines; i++) {
+		g->bank->lines[i].gpio = g;
+		g->bank->lines[i].value = g->bank->lines[i].attr.value;
 	}
-	config->ngpio = le16((uint16_t)g->bank.n_lines);
-	config->gpio_names_size = le32((uint32_t)g->bank.names_size);
+	config->ngpio = le16((uint16_t)g->bank->n_lines);
+	config->gpio_names_size = le32((uint32_t)g->bank->names_size);
 	return 0;
 }
 
 static void gpio_close(struct instance *in)
 {
 	struct gpio *g = instance_state(in);
-
-	bank_close(&g->bank);
-}
-
-/* ---- from outside ---- */
-
-static int sim_line(struct instance *in, const char *word, struct line **ret_line,
-		    struct error *err)
-{
-	struct gpio *g = instance_state(in);
-	struct line *l = bank_find(&g->bank, word);
-
-	if (l == NULL)
-		return error_set(err, -EINVAL, "no line is called %s", word);
-	if (!chip_is_sim(l->chip))
-		return error_set(err, -EPERM, "line %s is not simulated: it has wires of its own",
-				 word);
-	*ret_line = l;
-	return 0;
-}
-
-static int do_drive(struct instance *in, struct said *r, char **words, unsigned n,
-		    struct error *err)
-{
-	struct line *l = NULL;
-	int ret = sim_line(in, words[0], &l, err);
-
-	if (ret < 0)
-		return ret;
-	if (strcmp(words[1], "0") == 0 || strcmp(words[1], "1") == 0)
-		sim_drive(l, words[1][0] == '1');
-	else if (strcmp(words[1], "float") == 0)
-		sim_drive(l, -1);
-	else
-		return error_set(err, -EINVAL, "%s is not 0, 1 or float", words[1]);
-	return 0;
-}
-
-static int do_pulse(struct instance *in, struct said *r, char **words, unsigned n,
-		    struct error *err)
-{
-	struct line *l = NULL;
-	uint64_t times = 1;
-	int before, ret = sim_line(in, words[0], &l, err);
-
-	if (ret == 0 && n > 1 && num_parse(words[1], 1, PULSES_MAX, &times) < 0)
-		ret = error_set(err, -ERANGE, "%s is not 1 to %u", words[1], PULSES_MAX);
-	if (ret < 0)
-		return ret;
-	before = sim_driven(l);
-	for (; times > 0; times--) {
-		sim_drive(l, !sim_level(l));
-		sim_drive(l, !sim_level(l));
-	}
-	sim_drive(l, before);
-	return 0;
-}
-
-static int do_wire(struct instance *in, struct said *r, char **words, unsigned n,
-		   struct error *err)
-{
-	struct line *a = NULL, *b = NULL;
-	int ret = sim_line(in, words[0], &a, err);
-
-	if (ret == 0 && n > 1)
-		ret = sim_line(in, words[1], &b, err);
-	if (ret < 0 || a == NULL)
-		return ret;
-	if (a == b || (b != NULL && a->chip != b->chip))
-		return error_set(err, -EINVAL, "a wire joins two lines of one chip");
-	if (b != NULL)
-		sim_wire(a, b);
-	else
-		sim_unwire(a);
-	return 0;
-}
-
-static int do_show(struct instance *in, struct said *r, char **words, unsigned n,
-		   struct error *err)
-{
-	static const char *const directions[] = { "free", "out", "in" };
-	const struct gpio *g = instance_state(in);
-	const struct line *l;
 	unsigned i;
 
-	for (i = 0; i < g->bank.n_lines; i++) {
-		l = &g->bank.lines[i];
-		control_say(r, "%u %s/%u %s irq=%u%s", i, l->chip->name, l->offset,
-		      directions[l->direction], l->irq, l->parked != NULL ? " armed" : "");
-		if (chip_is_sim(l->chip))
-			control_say(r, " level=%d", sim_level(l));
-		control_say(r, "%s%s\n", l->attr.name[0] != '\0' ? " " : "", l->attr.name);
-	}
-	return 0;
+	timer_finish(&g->limit);
+	for (i = 0; g->bank != NULL && i < g->bank->n_lines; i++)
+		line_close(&g->bank->lines[i]);
+	bank_close(take_ptr(g->bank));
 }
 
-static const struct device_command gpio_commands[] = {
-	{ "drive", "LINE 0|1|float", "Drive a simulated line from outside, or let go of it.", 2, 2,
-	  do_drive },
-	{ "pulse", "LINE [N]", "Turn a simulated line over and back, N times.", 1, 2, do_pulse },
-	{ "wire", "LINE LINE", "Join two simulated lines of a chip.", 2, 2, do_wire },
-	{ "unwire", "LINE", "Take that away.", 1, 1, do_wire },
-	{ "show", "", "List all lines.", 0, 0, do_show },
-	{ NULL }
-};
+/* ---- the row ---- */
 
 static const char *const edge_words[] = { "coalesce", "count", NULL };
-static const char *const reset_words[] = { "release", "hold", NULL };
+static const char *const reset_words[] = { "release", "hold", "drive", NULL };
+static const char *const worker_words[] = { "auto", "always", "never", NULL };
 
 static const struct option gpio_options[] = {
 	{ "device-list", "LIST", "Chips, one for each guest, separated by colons: N is "
@@ -571,13 +251,18 @@ static const struct option gpio_options[] = {
 	  "them, as hardware does, count delivers one for each.", "coalesce", OPT_CHOICE,
 	  .words = edge_words, OPT(struct gpio_conf, edges) },
 	{ "on-reset", "WHAT", "Outputs, when the driver starts anew or the front end leaves: "
-	  "release gives them back to the host, hold keeps them as they are.", "release",
-	  OPT_CHOICE, .words = reset_words, OPT(struct gpio_conf, on_reset) },
+	  "release gives them back to the host, hold keeps them as they are, drive gives them "
+	  "the value= of --device-list.", "release", OPT_CHOICE, .words = reset_words,
+	  OPT(struct gpio_conf, on_reset) },
+	{ "worker", "WHEN", "Let a thread make the calls to chips of the host: auto does so for "
+	  "those behind a slow bus such as I2C, SPI or USB.", "auto", OPT_CHOICE,
+	  .words = worker_words, OPT(struct gpio_conf, worker) },
 	{ NULL },
 };
 
 static const struct queue_row gpio_queues[] = {
-	[GPIO_REQUESTQ] = { "requestq", 1024, .handle = request_handle },
+	[GPIO_REQUESTQ] = { "requestq", 1024, .req_size = sizeof(struct gpio_request),
+		.handle = request_handle },
 	[GPIO_EVENTQ] = { "eventq", 1024, .handle = event_handle },
 };
 
@@ -606,6 +291,7 @@ const struct device device_gpio = {
 	.commands = gpio_commands,
 	.open = gpio_open,
 	.close = gpio_close,
+	.start = gpio_start,
 	.stop = gpio_stop,
 	.reset = gpio_reset,
 };
