@@ -65,6 +65,7 @@ unsigned bench_take(struct bench_client *c, uint64_t *bytes);
 void bench_latency(void);
 void bench_rate(void);
 void bench_rng(void);
+void bench_bus(void);
 void bench_footprint(void);
 void bench_instructions(void);
 

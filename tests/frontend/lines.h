@@ -25,6 +25,9 @@ void lines_close(struct lines *l);
 
 /* A request and its answer: the value, or -1 for an error. */
 int lines_ask(struct lines *l, unsigned type, unsigned line, uint32_t value);
+/* The two halves of it. */
+void lines_send(struct lines *l, unsigned type, unsigned line, uint32_t value);
+int lines_answer(struct lines *l);
 /* Inputs with this interrupt, all unmasked. */
 void lines_arm(struct lines *l, unsigned type);
 /* Interrupts that are there, each unmasked again; how many. Sleeps for none. */

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,12 +72,13 @@ int server_skip(const char *device)
 	return 0;
 }
 
-static void expand(const struct server *s, const char *word, char *buf, size_t n)
+/* As it is, however long, or in buf. */
+static char *expand(const struct server *s, const char *word, char *buf, size_t n)
 {
-	if (word[0] == '@')
-		snprintf(buf, n, "%s/%s", s->dir, word + 1);
-	else
-		snprintf(buf, n, "%s", word);
+	if (word[0] != '@')
+		return (char *)(uintptr_t)word;
+	snprintf(buf, n, "%s/%s", s->dir, word + 1);
+	return buf;
 }
 
 const char *server_path(const struct server *s, const char *name)
@@ -131,8 +133,7 @@ static void launch(struct server *s, const char *const *words)
 	for (word = strtok_r(before, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save))
 		argv[n++] = word;
 	for (; *words != NULL && n < MAX_ARGS; words++) {
-		expand(s, *words, text[n], sizeof(text[n]));
-		argv[n] = text[n];
+		argv[n] = expand(s, *words, text[n], sizeof(text[n]));
 		n++;
 	}
 	argv[n] = NULL;

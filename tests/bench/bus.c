@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * What a request to a bus costs above one that does nothing: simulated lines
+ * and registers, against the empty request of template, in rounds that
+ * alternate. Then interrupts: eight guests with 64 lines each, all armed, whose
+ * outputs are wired to them.
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+#include "lines.h"
+#include "server.h"
+#include "wire/virtio-gpio.h"
+#include "wire/virtio-i2c.h"
+
+enum { ROUNDS = 15, TRIPS = 1000, WARM_UP = 100, GUESTS = 8, RATE = 10000, SECONDS = 3,
+	IDLE_MS = 2000, CLIENT = 0x20, SECOND = 2048 };
+
+/* -- Requests --------------------------------------------------------------- */
+
+struct kind {
+	const char *name, *device, *socket;
+	const char *args[6];
+	void (*prepare)(struct bench_client *c);
+	unsigned (*add)(struct bench_client *c, unsigned turn);         /* how many requests */
+	struct server server;
+	struct bench_client client;
+	double ns[ROUNDS], ratios[ROUNDS], cpu[ROUNDS];
+};
+
+static unsigned char *view(struct bench_client *c)
+{
+	return fe_mem_at(c->mem, c->data, c->data_size);
+}
+
+static void finish(struct bench_client *c, unsigned n)
+{
+	uint64_t bytes = 0;
+
+	bench_kick(c);
+	while (n > 0) {
+		bench_wait(c);
+		n -= bench_take(c, &bytes);
+	}
+}
+
+static unsigned add_empty(struct bench_client *c, unsigned turn)
+{
+	bench_add(c, c->data, 1, 0);
+	return 1;
+}
+
+static unsigned add_gpio(struct bench_client *c, unsigned type, uint32_t value)
+{
+	const struct virtio_gpio_request req = { le16((uint16_t)type), le16(1), le32(value) };
+
+	memcpy(view(c), &req, sizeof(req));
+	bench_add(c, c->data, sizeof(req), 2);
+	return 1;
+}
+
+static void prepare_set(struct bench_client *c)
+{
+	finish(c, add_gpio(c, GPIO_MSG_SET_DIRECTION, GPIO_DIRECTION_OUT));
+}
+
+static void prepare_get(struct bench_client *c)
+{
+	finish(c, add_gpio(c, GPIO_MSG_SET_DIRECTION, GPIO_DIRECTION_IN));
+}
+
+static unsigned add_set(struct bench_client *c, unsigned turn)
+{
+	return add_gpio(c, GPIO_MSG_SET_VALUE, turn & 1);
+}
+
+static unsigned add_get(struct bench_client *c, unsigned turn)
+{
+	return add_gpio(c, GPIO_MSG_GET_VALUE, 0);
+}
+
+/* Write the number of the register, read it: one group of two. */
+static unsigned add_register(struct bench_client *c, unsigned turn)
+{
+	const struct virtio_i2c_out_hdr write = { le16(CLIENT << 1), le16(0),
+		le32(VIRTIO_I2C_FLAGS_FAIL_NEXT) };
+	const struct virtio_i2c_out_hdr read = { le16(CLIENT << 1), le16(0),
+		le32(VIRTIO_I2C_FLAGS_M_RD) };
+
+	memcpy(view(c), &write, sizeof(write));
+	view(c)[sizeof(write)] = (unsigned char)turn;
+	memcpy(view(c) + SECOND, &read, sizeof(read));
+	bench_add(c, c->data, sizeof(write) + 1, 1);
+	bench_add(c, c->data + SECOND, sizeof(read), 2);
+	return 2;
+}
+
+static struct kind kinds[] = {
+	{ "no-op", "template", "b.sock", { "-s", "@b.sock" }, NULL, add_empty },
+	{ "gpio set", "gpio", "b.sock0", { "-s", "@b.sock", "-l", "s64" }, prepare_set, add_set },
+	{ "gpio get", "gpio", "b.sock0", { "-s", "@b.sock", "-l", "s64" }, prepare_get, add_get },
+	{ "i2c register read", "i2c", "b.sock0", { "-s", "@b.sock", "-l", "s0:0x20" }, NULL,
+		add_register },
+};
+
+static double trips_ns(struct kind *k)
+{
+	uint64_t start = 0;
+	unsigned i;
+
+	for (i = 0; i < WARM_UP + TRIPS; i++) {
+		if (i == WARM_UP)
+			start = bench_now_ns();
+		finish(&k->client, k->add(&k->client, i));
+	}
+	return (double)(bench_now_ns() - start) / TRIPS;
+}
+
+static void end(struct server *s)
+{
+	char why[100];
+
+	if (!server_end(s, why, sizeof(why)))
+		bench_fail("%s", why);
+}
+
+static void start(struct kind *k)
+{
+	server_start(&k->server, k->device, k->args);
+	bench_open(&k->client, server_path(&k->server, k->socket), 0, 16, 4096);
+	bench_pin_server(&k->server, 1);
+	if (k->prepare != NULL)
+		k->prepare(&k->client);
+}
+
+static void report(struct kind *k, bool compare)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s", k->name);
+	bench_row(text, bench_median(k->ns, ROUNDS) / 1000, "us", GOAL_NONE, 0);
+	snprintf(text, sizeof(text), "%s: processor time of the server", k->name);
+	bench_row(text, bench_median(k->cpu, ROUNDS), "ns", GOAL_NONE, 0);
+	if (!compare)
+		return;
+	snprintf(text, sizeof(text), "%s: of the no-op", k->name);
+	bench_row(text, bench_median(k->ratios, ROUNDS), "times", GOAL_AT_MOST, 1.5);
+}
+
+static void requests(void)
+{
+	uint64_t cpu;
+	unsigned i, k;
+
+	bench_pin_self(0);
+	for (k = 0; k < ARRAY_SIZE(kinds); k++)
+		start(&kinds[k]);
+	for (i = 0; i < ROUNDS; i++) {
+		for (k = 0; k < ARRAY_SIZE(kinds); k++) {
+			cpu = bench_server_ns(&kinds[k].server);
+			kinds[k].ns[i] = trips_ns(&kinds[k]);
+			cpu = bench_server_ns(&kinds[k].server) - cpu;
+			kinds[k].cpu[i] = (double)cpu / (WARM_UP + TRIPS);
+			kinds[k].ratios[i] = kinds[k].ns[i] / kinds[0].ns[i];
+		}
+	}
+	for (k = 0; k < ARRAY_SIZE(kinds); k++) {
+		bench_close(&kinds[k].client);
+		end(&kinds[k].server);
+		report(&kinds[k], k > 0);
+	}
+}
+
+/* -- Interrupts ------------------------------------------------------------- */
+
+static struct lines guests[GUESTS];
+static double latency[RATE * SECONDS / GUESTS];
+
+/* s128[0/wire=64,1/wire=65,...]:... */
+static char *wired_chips(void)
+{
+	size_t size = 0;
+	char *text = NULL;
+	FILE *f = open_memstream(&text, &size);
+	unsigned g, i;
+
+	for (g = 0; g < GUESTS; g++) {
+		fprintf(f, "%ss128[", g > 0 ? ":" : "");
+		for (i = 0; i < LINES; i++)
+			fprintf(f, "%u/wire=%u,", i, LINES + i);
+		fprintf(f, "%u-%u]", LINES, 2 * LINES - 1);
+	}
+	fclose(f);
+	return text;
+}
+
+static void join(struct lines *l, const struct server *s, unsigned number)
+{
+	char name[16];
+	unsigned i;
+
+	snprintf(name, sizeof(name), "g.sock%u", number);
+	lines_open(l, server_path(s, name), 0, LINES);
+	for (i = 0; i < LINES; i++) {
+		if (lines_ask(l, GPIO_MSG_SET_DIRECTION, i, GPIO_DIRECTION_OUT) != 0)
+			bench_fail("a line is no output");
+	}
+	lines_arm(l, GPIO_IRQ_EDGE_BOTH);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* In all guests at once, from the first that sets an output to the interrupt in each. */
+static double edges_in_all(unsigned turn)
+{
+	uint64_t begin = bench_now_ns();
+	struct lines *l;
+
+	for (l = guests; l < guests + GUESTS; l++)
+		lines_send(l, GPIO_MSG_SET_VALUE, turn % LINES, ~(turn / LINES) & 1);
+	for (l = guests; l < guests + GUESTS; l++) {
+		if (lines_answer(l) != 0)
+			bench_fail("a line takes no value");
+		if (!lines_await(l, turn + 1))
+			bench_fail("an edge is lost");
+	}
+	return (double)(bench_now_ns() - begin) / 1000;
+}
+
+static void edges(const struct server *s)
+{
+	const unsigned n = RATE * SECONDS / GUESTS;
+	uint64_t begin = bench_now_ns(), cpu = bench_server_ns(s);
+	unsigned i, g, total = 0;
+
+	for (i = 0; i < n; i++) {
+		while (bench_now_ns() < begin + (uint64_t)i * 1000000000 * GUESTS / RATE)
+			;
+		latency[i] = edges_in_all(i);
+	}
+	begin = bench_now_ns() - begin;
+	cpu = bench_server_ns(s) - cpu;
+	for (g = 0; g < GUESTS; g++)
+		total += guests[g].total;
+	qsort(latency, n, sizeof(latency[0]), compare);
+	bench_row("edges of 8 guests with 64 lines", total * 1e9 / (double)begin, "1/s",
+		  GOAL_AT_LEAST, RATE * 0.99);
+	bench_row("edges lost", (double)n * GUESTS - total, "", GOAL_AT_MOST, 0);
+	bench_row("8 edges, outputs to interrupts, median", latency[n / 2], "us", GOAL_NONE, 0);
+	bench_row("8 edges, outputs to interrupts, 99 of 100", latency[n / 100 * 99], "us",
+		  GOAL_NONE, 0);
+	bench_row("edge: processor time of the server", (double)cpu / total, "ns", GOAL_NONE, 0);
+}
+
+static void interrupts(void)
+{
+	char *chips = wired_chips();
+	const char *args[] = { "-s", "@g.sock", "-c", "8", "-l", chips, NULL };
+	struct server s = { 0 };
+	uint64_t cpu;
+	unsigned g;
+
+	server_start(&s, "gpio", args);
+	for (g = 0; g < GUESTS; g++)
+		join(&guests[g], &s, g);
+	bench_pin_server(&s, 1);
+	edges(&s);
+	cpu = bench_server_ns(&s);
+	poll(NULL, 0, IDLE_MS);
+	bench_row("512 armed lines, processor time of 2 s idle",
+		  (double)(bench_server_ns(&s) - cpu) / 1000, "us", GOAL_AT_MOST, 0);
+	for (g = 0; g < GUESTS; g++)
+		lines_close(&guests[g]);
+	end(&s);
+	free(chips);
+}
+
+void bench_bus(void)
+{
+	if (!server_has("gpio") || !server_has("i2c") || !server_has("template"))
+		exit(77);
+	requests();
+	interrupts();
+}
