@@ -2,7 +2,8 @@
 /*
  * Three guests on one simulated adapter, two of which keep it busy: the third
  * gets its turn soon. The bus itself counts: every byte read of a register
- * client moves its pointer on, and the bytes are numbers.
+ * client moves its pointer on, and the bytes are numbers. And two on an adapter
+ * whose operations need the client to be set first.
  */
 #include <string.h>
 
@@ -116,6 +117,39 @@ START_TEST(a_quiet_guest_is_not_starved)
 }
 END_TEST
 
+/* Each writes numbers of its own into its own client, and reads nothing else. */
+START_TEST(guests_of_an_smbus_adapter_do_not_mix)
+{
+	static const char *const args[] = { "-s", "@i.sock", "-c", "2", "-l", "s0/smbus:0x20",
+		"-l", "s0/smbus:0x20=0x21", NULL };
+	unsigned i, k, slot;
+	uint8_t bytes[2];
+
+	server_start(&server, "i2c", args);
+	guests[0] = join("i.sock0");
+	guests[1] = join("i.sock1");
+	for (i = 0; i < test_scaled(2000); i++) {
+		for (k = 0; k < 2; k++) {
+			bytes[0] = 0;
+			bytes[1] = (uint8_t)(i * 2 + k);
+			add(guests[k], 0, bytes, 2);
+			/* Back to that register, and what is in it. */
+			add(guests[k], 1, bytes, 1);
+			add(guests[k], 2, NULL, 0);
+			guest_kick(guests[k]);
+		}
+		for (k = 0; k < 2; k++) {
+			must(guest_await_one(guests[k]).len == 1);
+			must(guest_await_one(guests[k]).len == 1);
+			must(number(guests[k], &slot) == (uint8_t)(i * 2 + k) && slot == 2);
+		}
+	}
+	guest_free(guests[0]);
+	guest_free(guests[1]);
+	server_stop(&server);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("i2c");
@@ -129,6 +163,7 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, NULL, tear_down);
 	tcase_add_test(tc, a_quiet_guest_is_not_starved);
+	tcase_add_test(tc, guests_of_an_smbus_adapter_do_not_mix);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

@@ -187,6 +187,46 @@ START_TEST(stop_waits_for_the_bus)
 }
 END_TEST
 
+static void take_all(void)
+{
+	struct fe_used used;
+
+	while (fe_ring_outstanding(served.ring) > 0) {
+		served_ok(fe_ring_wait(served.ring, served.fe, SERVED_WAIT_MS, &served.err));
+		while (fe_ring_get(served.ring, &used, &served.err) == 1)
+			ck_assert_uint_eq(used.len, used.writable);
+	}
+}
+
+/* The bus hangs: the front end is answered when the time of the transfer is up. */
+START_TEST(stop_while_the_bus_hangs)
+{
+	struct fe_used used;
+
+	served_option(&device_i2c, "timeout", "200");
+	begin("s0:0x50/slow=1500:0x20", 16, _i);
+	add(0, 0x50, RD, 2);
+	/* Refused without the bus; in order, so it is not answered before the other. */
+	add(1, 0x60, RD, 2);
+	served_ok(fe_ring_force_kick(served.ring, served.fe, &served.err));
+	served_ok(fe_barrier(served.fe, &served.err));
+	served_ok(fe_ring_stop(served.ring, served.fe, &served.err));
+	/* Unless it had not begun. */
+	if (fe_ring_get(served.ring, &used, &served.err) == 1)
+		ck_assert_int_eq(served.view[IN + 1], ERR);
+	served_ok(fe_ring_start(served.ring, served.fe, &served.err));
+	served_ok(fe_ring_force_kick(served.ring, served.fe, &served.err));
+	take_all();
+	/* Until the adapter is free again, so that nothing is left behind. */
+	do {
+		add(3, 0x20, RD, 2);
+		served_ok(fe_ring_force_kick(served.ring, served.fe, &served.err));
+		take_all();
+	} while (served.view[IN + 256 * 3 + 1] != OK);
+	served_close();
+}
+END_TEST
+
 START_TEST(leaves_while_the_bus_is_busy)
 {
 	begin("s0:0x50/slow=100", 16, _i);
@@ -225,6 +265,7 @@ int main(void)
 	tcase_add_loop_test(tc, group_that_fills_the_ring, 0, n);
 	tcase_add_loop_test(tc, many_groups_at_once, 0, n);
 	tcase_add_loop_test(tc, stop_waits_for_the_bus, 0, n);
+	tcase_add_loop_test(tc, stop_while_the_bus_hangs, 0, n);
 	tcase_add_loop_test(tc, leaves_while_the_bus_is_busy, 0, n);
 	tcase_add_test(tc, feature_is_required);
 	suite_add_tcase(s, tc);
