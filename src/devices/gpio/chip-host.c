@@ -82,6 +82,7 @@ struct host_line {
 struct host_chip {
 	struct chip chip;
 	char *wanted;                   /* as the option has it */
+	char consumer[LINE_NAME_SIZE];  /* as others see who has a line */
 	char label[64];                 /* must be the same when it comes back */
 	dev_t dev;
 	struct gpiod_chip *gpiod;       /* NULL: gone */
@@ -343,13 +344,11 @@ static struct gpiod_line_request *request_line(struct line *l, struct gpiod_line
 {
 	struct gpiod_request_config *rc = api.gpiod_request_config_new();
 	struct gpiod_line_request *request;
-	char consumer[LINE_NAME_SIZE];
 	int saved;
 
 	if (rc == NULL)
 		return NULL;
-	snprintf(consumer, sizeof(consumer), "vhost-device %s", instance_name(l->chip->in));
-	api.gpiod_request_config_set_consumer(rc, consumer);
+	api.gpiod_request_config_set_consumer(rc, chip_of(l)->consumer);
 	api.gpiod_request_config_set_event_buffer_size(rc, FIFO);
 	request = api.gpiod_chip_request_lines(chip_of(l)->gpiod, rc, config);
 	saved = errno;
@@ -674,6 +673,7 @@ struct chip *host_chip_open(struct instance *in, const char *name, struct error 
 	h->chip.ops = &host_ops;
 	h->chip.in = in;
 	h->wanted = strdup(name);
+	snprintf(h->consumer, sizeof(h->consumer), "vhost-device %s", instance_name(in));
 	timer_init(&h->retry, instance_loop(in), chip_retry);
 	h->events = api.gpiod_edge_event_buffer_new(EVENTS);
 	h->dropped = api.gpiod_edge_event_buffer_new(EVENTS);
