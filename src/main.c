@@ -68,18 +68,71 @@ static void set_log(const char *program, const struct plan *plan)
 	log_setup(program, level, (enum log_target)plan->process.log_target);
 }
 
+/* The row that has an item for each instance, with all that makes one. */
+static const struct option *instance_row(const struct device *device)
+{
+	const struct option *row;
+
+	for (row = device->options; row->type != OPT_GROUP || !(row->flags & OPT_EACH); row++)
+		bug_if(row->name == NULL);
+	return row;
+}
+
+/* A file of the device's own kind stands for options; 1: it was one. */
+static int own_config(const struct device *device, const char *path, struct option_texts *texts,
+		      struct opt_values *args, struct error *err)
+{
+	const struct option *row;
+	char name[OPT_NAME_SIZE];
+	size_t i;
+	FILE *f;
+	int ret;
+
+	if (device == NULL || device->config_file == NULL || path == NULL)
+		return 0;
+	f = fopen(path, "re");
+	if (f == NULL)
+		return error_set(err, -errno, "%s: cannot be opened: %s", path, strerror(errno));
+	ret = device->config_file(f, path, texts, err);
+	fclose(f);
+	if (ret <= 0)
+		return ret;
+	row = instance_row(device);
+	for (i = 0; i < args->n; i++) {
+		if (args->items[i].row == row || opt_excludes(args->items[i].row, row))
+			return error_set(err, -EINVAL, "the argument '--config' with such a file "
+					 "cannot be used with '%s'",
+					 opt_describe(args->items[i].row, name));
+	}
+	for (i = 0; i < texts->n; i++)
+		opt_values_add(args, row, texts->items[i], (struct opt_source){ path, 0 });
+	return 1;
+}
+
+static void free_texts(struct option_texts *texts)
+{
+	while (texts->n > 0)
+		free(texts->items[--texts->n]);
+	free(texts->items);
+}
+
 /* device NULL: all of the file. path NULL: no file. */
 static int serve(const struct doc *d, const struct device *device, const char *path,
-		 const struct opt_values *args)
+		 struct opt_values *args)
 {
 	const struct conf_kinds kinds = { registry_devices, socket_rows, process_rows };
+	struct option_texts texts = { NULL, 0 };
 	struct conf_file file = { .n = 0 };
 	struct error err = ERROR_NONE;
 	struct plan plan = { .n = 0 };
-	int ret = 0;
+	int ret = own_config(device, path, &texts, args, &err);
 
-	if (path != NULL && conf_read(path, &kinds, &file, &err) < 0)
-		return report(d, -EBADMSG, &err);
+	if (ret == 0 && path != NULL && conf_read(path, &kinds, &file, &err) < 0)
+		ret = -EBADMSG;
+	if (ret < 0) {
+		free_texts(&texts);
+		return report(d, ret, &err);
+	}
 	ret = plan_make(&plan, device, &file, args, &err);
 	if (ret == 0) {
 		set_log(d->program, &plan);
@@ -88,6 +141,7 @@ static int serve(const struct doc *d, const struct device *device, const char *p
 	}
 	plan_finish(&plan);
 	conf_finish(&file);
+	free_texts(&texts);
 	return ret < 0 ? report(d, ret, &err) : EXIT_DONE;
 }
 

@@ -54,6 +54,18 @@ struct device_command {
 		   struct error *err);
 };
 
+/* What --config made of a file that is no INI file: values for the OPT_EACH | OPT_GROUP row. */
+struct option_texts {
+	char **items;
+	size_t n;
+};
+
+/* Where an instance listens, if an option of the device says so; else NULL and 0. */
+struct own_socket {
+	const char *path;
+	uint16_t queue_size;
+};
+
 struct device {
 	const char *name, *summary;
 	uint32_t virtio_id, flags;
@@ -71,6 +83,13 @@ struct device {
 	const struct device_command *commands;  /* ended by an all-NULL row */
 	const char *type;               /* of --print-capabilities, when not the name */
 
+	/*
+	 * Before anything else: 1: it is a file of the device's own kind, 0: not,
+	 * < 0 with err. The texts are the caller's.
+	 */
+	int (*config_file)(FILE *f, const char *path, struct option_texts *ret_texts,
+			   struct error *err);
+	void (*own_socket)(const void *conf, struct own_socket *ret);   /* after check */
 	int (*check)(void *conf, struct error *err);    /* rules across options; < 0 with err set */
 	int (*open)(struct instance *in, struct error *err);    /* host resources */
 	void (*close)(struct instance *in);     /* half-open is fine; no chain or job is left */

@@ -19,7 +19,8 @@ enum opt_type {
 	OPT_STRING,             /* char *, owned by the conf */
 	OPT_PATH,               /* char *, not empty */
 	OPT_CHOICE,             /* unsigned: index into words */
-	OPT_GROUP,              /* struct of .size bytes, rows in sub, text KEY=VALUE,... */
+	OPT_GROUP,              /* struct of .size bytes, rows in sub, text KEY=VALUE,... or, */
+				/* if it begins with a newline, a line for each */
 	OPT_CUSTOM,             /* parse() fills the target, which owns nothing else */
 };
 
@@ -59,7 +60,8 @@ struct option {
 	/*
 	 * OPT_CUSTOM. -EINVAL: the text is no such value (a usage error, exit 2);
 	 * any other code: it is one, but will not do here (exit 1). The text of
-	 * err is the cause alone, without option and value.
+	 * err is the cause alone, without option and value. OPT_GROUP, may be NULL:
+	 * rules across the keys, when all are set.
 	 */
 	int (*parse)(const char *text, void *target, struct error *err);
 };

@@ -335,13 +335,14 @@ static int set_group(const struct option *row, void *item, const char *text, str
 {
 	FREE_PTR char *copy = must(strdup(text));
 	const struct option *sub;
+	const char sep = text[0] == '\n' ? '\n' : ',';
 	uint64_t seen = 0;
 	char *part, *end;
 	int ret;
 
 	opt_finish(row->sub, item);
-	for (part = copy; part != NULL; part = end) {
-		end = strchr(part, ',');
+	for (part = copy + (sep == '\n'); part != NULL; part = end) {
+		end = strchr(part, sep);
 		if (end != NULL)
 			*end++ = '\0';
 		ret = set_group_part(row, item, part, &seen, err);
@@ -355,7 +356,7 @@ static int set_group(const struct option *row, void *item, const char *text, str
 			return error_set(err, -EINVAL, "key '%s' is missing", sub->name);
 		set_default(sub, item);
 	}
-	return 0;
+	return row->parse != NULL ? row->parse(text, item, err) : 0;
 }
 
 static set_fn *const setters[] = {
@@ -537,8 +538,11 @@ static int value_error(const struct opt_value *v, const char *text, int code, st
 			     opt_describe(v->row, name));
 		return code;
 	}
-	error_prefix(err, "%s:%u: %s = %.100s: ", v->source.file, v->source.line, v->row->name,
-		     text);
+	if (v->source.line == 0)
+		error_prefix(err, "%s: ", v->source.file);
+	else
+		error_prefix(err, "%s:%u: %s = %.100s: ", v->source.file, v->source.line,
+			     v->row->name, text);
 	return code == -EINVAL ? -EBADMSG : code;
 }
 

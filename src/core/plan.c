@@ -133,19 +133,35 @@ static int take_fd_option(const struct plan *plan, struct plan_item *item, unsig
 	return ret;
 }
 
+/* Of an option of the device, which may also limit the rings. */
+static const char *own_socket(const struct device *device, struct plan_item *item)
+{
+	struct own_socket own = { NULL, 0 };
+
+	device->own_socket(item->conf, &own);
+	if (own.queue_size != 0)
+		item->setup.queue_size = own.queue_size;
+	return own.path;
+}
+
 static int make_endpoint(struct plan *plan, const struct row_of *row, struct plan_item *item,
 			 unsigned index, struct error *err)
 {
 	const struct socket_conf *s = &item->socket;
 	struct endpoint *ep = &item->endpoint;
+	const char *own = NULL;
 
+	if (row->device->own_socket != NULL)
+		own = own_socket(row->device, item);
 	if (s->fds.n > 0 || s->connected_fds.n > 0)
 		return take_fd_option(plan, item, index, err);
-	if (s->path == NULL && s->client == NULL)
+	if (s->path == NULL && s->client == NULL && own == NULL)
 		return take_inherited(plan, item, err);
 	ep->kind = s->client != NULL ? ENDPOINT_CLIENT : ENDPOINT_PATH;
 	ep->mode = s->mode.set ? s->mode.value : -1;
 	ep->group = s->group.set ? s->group.value : -1;
+	if (own != NULL)
+		return make_path(own, row, index, false, &ep->path, err);
 	if (s->client != NULL)
 		return make_path(s->client, row, index, row->count > 1, &ep->path, err);
 	return make_path(s->path, row, index, row->numbered, &ep->path, err);
