@@ -29,6 +29,7 @@ build	pkg-config	-	-	pkg-config
 build	libevent-dev	2.1	-	@libevent
 build	libinih-dev	-	-	@inih
 build	libgpiod-dev	2	b	@libgpiod
+build	libyaml-dev	-	-	@yaml-0.1
 build	check		0.15	-	@check
 guest	qemu-system-x86	10	b	qemu-system-x86_64
 guest	busybox-static	-	-	busybox
