@@ -7,17 +7,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "driver.h"
+#include "vsock-guest.h"
 
-struct vsock_head {
-	le64_t src_cid, dst_cid;
-	le32_t src_port, dst_port, len;
-	le16_t type, op;
-	le32_t flags, buf_alloc, fwd_cnt;
-};
-WIRE_SIZE(struct vsock_head, 44);
-
-enum { TX_QUEUE = 1, HOST_CID = 2, TYPE_STREAM = 1, OP_RST = 3, PORTS = 1024 };
+enum { PORTS = 1024 };
 
 /* The scale is the CID of the guest. */
 static int prepare(struct vdev *v, uint32_t in, struct load_plan *ret_plan, struct error *err)
@@ -32,19 +24,19 @@ static int prepare(struct vdev *v, uint32_t in, struct load_plan *ret_plan, stru
 
 static void fill(uint8_t *out, uint32_t size, uint64_t number, const struct load_plan *plan)
 {
-	const struct vsock_head head = {
-		.src_cid = le64(plan->scale), .dst_cid = le64(HOST_CID),
+	const struct virtio_vsock_hdr head = {
+		.src_cid = le64(plan->scale), .dst_cid = le64(VSOCK_CID_HOST),
 		.src_port = le32((uint32_t)number + PORTS), .dst_port = le32(PORTS),
-		.type = le16(TYPE_STREAM), .op = le16(OP_RST),
+		.type = le16(VSOCK_TYPE_STREAM), .op = le16(VSOCK_OP_RST),
 	};
 
 	memcpy(out, &head, sizeof(head));
 }
 
 static const struct load load = {
-	.head = sizeof(struct vsock_head), .prepare = prepare, .fill = fill,
+	.head = sizeof(struct virtio_vsock_hdr), .prepare = prepare, .fill = fill,
 };
 
 const struct driver driver_vsock = {
-	"vsock", .queues = 3, .bench_queue = TX_QUEUE, .load = &load,
+	"vsock", .queues = 3, .bench_queue = VSOCK_TXQ, .load = &load,
 };
