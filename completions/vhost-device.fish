@@ -93,6 +93,7 @@ __vhost_device_row rtc -l counter -x -a '' -d 'Cross timestamps with arm-vct or 
 __vhost_device_row rtc -l simulate -x -a '' -d 'Clocks of a host that is not there   start=SECONDS  ,rate=FACTOR  ,tai=SECONDS  ,leap=WHAT '
 __vhost_device_row rtc -l keep-alarms -d 'Keep alarms when the front end leaves, for the one that comes next'
 __vhost_device_row rtc -l wake-host -d 'Wake the host from suspend when an alarm goes off'
+__vhost_device_row rtc -l wake-guest -r -F -d 'Tell QEMU, on this socket of its QMP monitor, to wake the guest when an alarm goes off'
 __vhost_device_row rtc -l socket-path -s s -r -F -d 'Listen on this Unix socket'
 __vhost_device_row rtc -l socket-count -s c -x -a '' -d 'Number of guests, each with a socket of its own'
 __vhost_device_row rtc -l socket-fd -x -a '' -d 'Use this inherited socket, which listens or is connected'

@@ -119,12 +119,31 @@ START_TEST(each_expiry_is_told)
 	sim_step(host(), -SECOND);
 	at(6 * SECOND);
 	ck_assert_uint_eq(fake.counters[RTC_ALARMS], 4);
+	/* The first two belong to an alarm that was replaced. */
 	c[0] = buffer();
 	c[1] = buffer();
 	c[2] = buffer();
 	came(c[0], UTC);
 	came(c[1], UTC);
 	ck_assert_uint_lt(c[0]->order, c[1]->order);
+	is_parked(c[2]);
+	end();
+}
+END_TEST
+
+/* Enabled again without having been disabled: both are told. */
+START_TEST(enabled_twice)
+{
+	const struct chain *c[3];
+	unsigned i;
+
+	begin();
+	set_alarm(UTC, 0, ON);
+	enable(UTC, ON);
+	for (i = 0; i < 3; i++)
+		c[i] = buffer();
+	came(c[0], UTC);
+	came(c[1], UTC);
 	is_parked(c[2]);
 	end();
 }
@@ -393,6 +412,7 @@ static void add_alarms(TCase *tc)
 	tcase_add_test(tc, alarm_disabled);
 	tcase_add_test(tc, disabled_while_due);
 	tcase_add_test(tc, each_expiry_is_told);
+	tcase_add_test(tc, enabled_twice);
 	tcase_add_test(tc, any_time_is_accepted);
 	tcase_add_test(tc, clock_steps_forward);
 	tcase_add_test(tc, clock_steps_back);

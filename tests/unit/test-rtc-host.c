@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Where the time of the clock device comes from: the kernel, counters, lists of leap seconds. */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/timex.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/opt.h"
@@ -308,6 +311,125 @@ START_TEST(list_in_a_file)
 }
 END_TEST
 
+/* -- Waking a guest --------------------------------------------------------------------- */
+
+static char folder[40], path[60];
+static int qemu = -1;
+
+static void listen_as_qemu(void)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+	snprintf(folder, sizeof(folder), "/tmp/rtc-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/qmp", folder);
+	memcpy(sa.sun_path, path, strlen(path) + 1);
+	qemu = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(qemu, (const struct sockaddr *)&sa, sizeof(sa)), 0);
+	ck_assert_int_eq(listen(qemu, 4), 0);
+	set("wake-guest", path);
+	set("clock", "utc-step");
+	ck_assert_msg(fake_open(conf, 1, &err) == 0, "%s", err.text);
+	fake_start();
+}
+
+static void stop_qemu(void)
+{
+	fake_stop();
+	fake_close();
+	close(qemu);
+	unlink(path);
+	rmdir(folder);
+}
+
+static bool is_ready(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+/* Until there is something to read, or the other end is gone. */
+static void turn_until_ready(int fd)
+{
+	int64_t deadline = now_of(CLOCK_MONOTONIC) + 10 * SECOND;
+
+	while (!is_ready(fd)) {
+		ck_assert_int_lt(now_of(CLOCK_MONOTONIC), deadline);
+		loop_turn(fake.loop, false);
+	}
+}
+
+static void say(int fd, const char *text)
+{
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+START_TEST(guest_is_woken)
+{
+	static const char want[] = "{\"execute\":\"qmp_capabilities\"}\n"
+		"{\"execute\":\"system_wakeup\"}\n";
+	char got[200];
+	int fd;
+
+	listen_as_qemu();
+	set_alarm(0, (uint64_t)now_of(CLOCK_REALTIME) + 5 * MS, ON);
+	ck_assert(!is_ready(qemu));
+	turn_until_ready(qemu);
+	fd = accept(qemu, NULL, NULL);
+	turn_until_ready(fd);
+	ck_assert_int_eq(read(fd, got, sizeof(got)), (ssize_t)strlen(want));
+	ck_assert_int_eq(memcmp(got, want, strlen(want)), 0);
+	/* One call at a time. */
+	enable(0, ON);
+	fake_settle();
+	ck_assert(!is_ready(qemu));
+	say(fd, "{\"QMP\": {}}\n{\"return\": {}}\n{\"ret");
+	fake_settle();
+	ck_assert(!is_ready(fd));
+	say(fd, "urn\": {}}\n");
+	turn_until_ready(fd);
+	ck_assert_int_eq(read(fd, got, sizeof(got)), 0);
+	close(fd);
+	/* The next one; QEMU goes away, and we may. */
+	enable(0, ON);
+	turn_until_ready(qemu);
+	close(accept(qemu, NULL, NULL));
+	fake_settle();
+	enable(0, ON);
+	turn_until_ready(qemu);
+	stop_qemu();
+}
+END_TEST
+
+/* Nobody there: a warning, and alarms go on. */
+START_TEST(nobody_to_wake)
+{
+	unsigned warnings;
+
+	listen_as_qemu();
+	unlink(path);
+	warnings = fake.warnings;
+	set_alarm(0, 0, ON);
+	ck_assert_uint_gt(fake.warnings, warnings);
+	came(buffer(), 0);
+	stop_qemu();
+}
+END_TEST
+
+START_TEST(path_too_long)
+{
+	char text[200];
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	set("wake-guest", text);
+	ck_assert_int_eq(rtc_check(conf, &err), -ENAMETOOLONG);
+	ck_assert_ptr_nonnull(strstr(err.text, "--wake-guest"));
+	ck_assert_ptr_nonnull(strstr(err.text, "107"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("rtc-host");
@@ -326,5 +448,8 @@ int main(void)
 	tcase_add_test(tc, list_of_leap_seconds);
 	tcase_add_loop_test(tc, no_list, 0, 11);
 	tcase_add_test(tc, list_in_a_file);
+	tcase_add_test(tc, guest_is_woken);
+	tcase_add_test(tc, nobody_to_wake);
+	tcase_add_test(tc, path_too_long);
 	return run_suite(s);
 }

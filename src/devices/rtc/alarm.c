@@ -62,6 +62,7 @@ static void expire(struct rtc *r, unsigned i)
 	struct alarm *a = &r->alarms[i];
 
 	a->passed = true;
+	wake_guest(&r->wake);
 	if (a->due < UINT32_MAX)
 		a->due++;
 	instance_stat(r->in, RTC_ALARMS, 1);
@@ -111,6 +112,17 @@ void alarms_look(struct rtc *r)
 void alarm_set(struct rtc *r, unsigned i, uint64_t at, bool enabled)
 {
 	r->alarms[i] = (struct alarm){ .at = at, .enabled = enabled };
+	alarms_look(r);
+}
+
+void alarm_enable(struct rtc *r, unsigned i, bool enabled)
+{
+	struct alarm *a = &r->alarms[i];
+
+	a->enabled = enabled;
+	a->passed = false;
+	if (!enabled)
+		a->due = 0;
 	alarms_look(r);
 }
 

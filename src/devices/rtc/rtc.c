@@ -166,27 +166,28 @@ static uint8_t do_read_alarm(struct rtc *r, const union request *req, union resp
 	return RTC_S_OK;
 }
 
-static uint8_t set(struct rtc *r, int i, uint64_t at, uint8_t flags)
-{
-	if ((flags & ~RTC_FLAG_ALARM_ENABLED) != 0)
-		return RTC_S_EINVAL;
-	alarm_set(r, (unsigned)i, at, (flags & RTC_FLAG_ALARM_ENABLED) != 0);
-	return RTC_S_OK;
-}
-
 static uint8_t do_set_alarm(struct rtc *r, const union request *req, union response *resp)
 {
 	int i = find_alarm(r, req->set_alarm.clock_id);
 
-	return i < 0 ? RTC_S_ENODEV :
-		set(r, i, le64_get(req->set_alarm.alarm_time), req->set_alarm.flags);
+	if (i < 0)
+		return RTC_S_ENODEV;
+	if ((req->set_alarm.flags & ~RTC_FLAG_ALARM_ENABLED) != 0)
+		return RTC_S_EINVAL;
+	alarm_set(r, (unsigned)i, le64_get(req->set_alarm.alarm_time), req->set_alarm.flags != 0);
+	return RTC_S_OK;
 }
 
 static uint8_t do_set_enabled(struct rtc *r, const union request *req, union response *resp)
 {
 	int i = find_alarm(r, req->clock.clock_id);
 
-	return i < 0 ? RTC_S_ENODEV : set(r, i, r->alarms[i].at, req->clock.arg);
+	if (i < 0)
+		return RTC_S_ENODEV;
+	if ((req->clock.arg & ~RTC_FLAG_ALARM_ENABLED) != 0)
+		return RTC_S_EINVAL;
+	alarm_enable(r, (unsigned)i, req->clock.arg != 0);
+	return RTC_S_OK;
 }
 
 static const struct row {
@@ -293,6 +294,7 @@ static void rtc_close(struct instance *in)
 	struct rtc *r = instance_state(in);
 	unsigned i;
 
+	wake_finish(&r->wake);
 	host_free(take_ptr(r->host));
 	for (i = 0; i < r->n; i++)
 		fd_close(&r->clocks[i].phc);
@@ -301,12 +303,14 @@ static void rtc_close(struct instance *in)
 
 static int rtc_open(struct instance *in, struct error *err)
 {
+	const struct rtc_conf *conf = instance_conf(in);
 	struct rtc *r = instance_state(in);
 	bool any = false;
 	unsigned i;
 	int ret;
 
 	r->in = in;
+	wake_init(&r->wake, in, conf->wake_guest);
 	ret = rtc_setup(r, err);
 	if (ret < 0)
 		return ret;

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "vhost-device/device.h"
+#include "vhost-device/loop.h"
 
 enum { RTC_CLOCKS_MAX = 16, RTC_COUNTERS_MAX = 2 };
 
@@ -30,7 +31,7 @@ struct rtc_conf {
 	bool no_alarm, no_utc, no_tai, no_monotonic;
 	bool keep_alarms, wake_host;
 	unsigned utc;
-	char *tai;
+	char *tai, *wake_guest;
 	struct opt_list clocks, counters, sims;
 };
 
@@ -44,8 +45,20 @@ struct alarm {
 	uint32_t due;
 };
 
+/* A call to QEMU: fd is -1 when there is none. */
+struct wake {
+	struct instance *in;
+	const char *path;                       /* NULL: nobody is called */
+	int fd;
+	unsigned lines;
+	struct io io;
+	struct timer limit;
+	struct log_limit log;
+};
+
 struct rtc {
 	struct instance *in;
+	struct wake wake;
 	struct host *host;
 	struct clock clocks[RTC_CLOCKS_MAX];
 	struct alarm alarms[RTC_CLOCKS_MAX];
@@ -66,10 +79,17 @@ const char *rtc_kind_word(enum clock_kind kind);
 /* "-12.5": seconds as nanoseconds; -EINVAL, -ERANGE. */
 int rtc_parse_seconds(const char *text, int64_t *ret_ns);
 
+void wake_init(struct wake *w, struct instance *in, const char *path);
+void wake_finish(struct wake *w);               /* a zeroed one is fine */
+void wake_guest(struct wake *w);                /* unless a call is under way */
+int wake_check(const char *path, struct error *err);
+
 /* Looks at all clocks and arms the next look; notifies the driver of what has come. */
 void alarms_look(struct rtc *r);
 /* The driver's word; expiries of the former alarm are not told any more. */
 void alarm_set(struct rtc *r, unsigned i, uint64_t at, bool enabled);
+/* The same time; to enable it once more leaves what is due. */
+void alarm_enable(struct rtc *r, unsigned i, bool enabled);
 /* Buffers for what is due. */
 void alarms_tell(struct rtc *r);
 void alarms_reset(struct rtc *r, bool forget);

@@ -186,6 +186,8 @@ const struct option rtc_options[] = {
 	  "next.", NULL, OPT_FLAG, OPT(struct rtc_conf, keep_alarms) },
 	{ "wake-host", NULL, "Wake the host from suspend when an alarm goes off.", NULL, OPT_FLAG,
 	  OPT(struct rtc_conf, wake_host) },
+	{ "wake-guest", "PATH", "Tell QEMU, on this socket of its QMP monitor, to wake the guest "
+	  "when an alarm goes off.", NULL, OPT_PATH, OPT(struct rtc_conf, wake_guest) },
 	{ NULL },
 };
 
@@ -235,7 +237,7 @@ int rtc_check(void *conf, struct error *err)
 	const struct rtc_clock_conf *clocks = c->clocks.items;
 	const struct rtc_counter_conf *counters = c->counters.items;
 	unsigned i;
-	int ret = 0;
+	int ret = c->wake_guest != NULL ? wake_check(c->wake_guest, err) : 0;
 
 	if (c->sims.n > 1)
 		return error_set(err, -EINVAL, "--simulate is there %zu times: give it once",
@@ -343,8 +345,9 @@ static int probe_clock(struct rtc *r, unsigned i, struct error *err)
 
 	/* Before 1970 an offset or a test may lead; that passes. */
 	if (ret < 0 && ret != -ERANGE)
-		return error_set(err, ret, "clock %u, %s, cannot be read: %s", i,
-				 kind_words[r->clocks[i].kind], strerror(-ret));
+		return error_set(err, ret, "clock %u, %s, cannot be read: %s%s", i,
+				 kind_words[r->clocks[i].kind], strerror(-ret),
+				 r->clocks[i].phc >= 0 ? ": its source is no PTP clock" : "");
 	return 0;
 }
 
