@@ -293,7 +293,7 @@ static const struct {
 	{ "latency", "Round trip of an empty request, one at a time", bench_latency },
 	{ "rate", "Empty requests, 32 at a time", bench_rate },
 	{ "rng", "Random bytes", bench_rng },
-	{ "bus", "Requests to gpio and i2c against empty ones; interrupts", bench_bus },
+	{ "bus", "Requests to gpio, i2c and rtc against empty ones; interrupts", bench_bus },
 	{ "footprint", "Size, memory, start", bench_footprint },
 	{ "instructions", "Instructions a request", bench_instructions },
 };

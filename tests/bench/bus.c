@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * What a request to a bus costs above one that does nothing: simulated lines
- * and registers, against the empty request of template, in rounds that
- * alternate. Then interrupts: eight guests with 64 lines each, all armed, whose
- * outputs are wired to them.
+ * What a request to a bus or a clock costs above one that does nothing: simulated
+ * lines and registers, clocks of the host, against the empty request of
+ * template, in rounds that alternate. Then interrupts: eight guests with 64
+ * lines each, all armed, whose outputs are wired to them.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -15,6 +15,7 @@
 #include "server.h"
 #include "wire/virtio-gpio.h"
 #include "wire/virtio-i2c.h"
+#include "wire/virtio-rtc.h"
 
 enum { ROUNDS = 15, TRIPS = 1000, WARM_UP = 100, GUESTS = 8, RATE = 10000, SECONDS = 3,
 	IDLE_MS = 2000, CLIENT = 0x20, SECOND = 2048 };
@@ -98,12 +99,23 @@ static unsigned add_register(struct bench_client *c, unsigned turn)
 	return 2;
 }
 
+/* The first clock: UTC that would be smeared, which reads the host's clocks thrice. */
+static unsigned add_clock(struct bench_client *c, unsigned turn)
+{
+	const struct rtc_req_clock req = { { le16(RTC_REQ_READ), { 0 } }, le16(0), 0, { 0 } };
+
+	memcpy(view(c), &req, sizeof(req));
+	bench_add(c, c->data, sizeof(req), sizeof(struct rtc_resp_read));
+	return 1;
+}
+
 static struct kind kinds[] = {
 	{ "no-op", "template", "b.sock", { "-s", "@b.sock" }, NULL, add_empty },
 	{ "gpio set", "gpio", "b.sock0", { "-s", "@b.sock", "-l", "s64" }, prepare_set, add_set },
 	{ "gpio get", "gpio", "b.sock0", { "-s", "@b.sock", "-l", "s64" }, prepare_get, add_get },
 	{ "i2c register read", "i2c", "b.sock0", { "-s", "@b.sock", "-l", "s0:0x20" }, NULL,
 		add_register },
+	{ "clock read", "rtc", "b.sock", { "-s", "@b.sock", "--no-tai" }, NULL, add_clock },
 };
 
 static double trips_ns(struct kind *k)
