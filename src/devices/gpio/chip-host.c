@@ -593,8 +593,11 @@ static void host_close(struct chip *c)
 	struct host_line *hl;
 
 	timer_finish(&h->retry);
-	for (hl = h->lines; hl != NULL; hl = hl->next)
+	for (hl = h->lines; hl != NULL; hl = hl->next) {
 		unwatch(hl);
+		/* It names the instance, which goes before a call that still runs. */
+		unclaim(&hl->claim);
+	}
 	io_finish(&h->io);
 }
 
@@ -606,7 +609,6 @@ static void host_free(struct chip *c)
 	while (h->lines != NULL) {
 		hl = h->lines;
 		h->lines = hl->next;
-		unclaim(&hl->claim);
 		line_release(hl);
 		free(hl);
 	}
