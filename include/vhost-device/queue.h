@@ -30,6 +30,8 @@ unsigned queue_index(const struct queue *q);
 unsigned queue_size(const struct queue *q);     /* of the ring, 0 while it has none */
 unsigned queue_held(const struct queue *q);     /* open chains */
 bool queue_running(const struct queue *q);
+/* From start(): the driver has used this ring before, maybe with another process than this. */
+bool queue_used_before(const struct queue *q);
 void *queue_state(const struct queue *q);       /* state_size zeroed bytes of the row */
 struct loop *queue_loop(const struct queue *q);
 struct instance *queue_instance(const struct queue *q);

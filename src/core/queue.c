@@ -262,6 +262,13 @@ bool queue_peek_unused(const struct queue *q)
 	return ring != NULL;
 }
 
+bool queue_used_before(const struct queue *q)
+{
+	uint16_t used = 0;
+
+	return q->packed_acked ? !queue_peek_unused(q) : queue_peek_used(q, &used) && used != 0;
+}
+
 void queue_set_memory(struct queue *q, struct mem_map *map)
 {
 	if (map == q->map)

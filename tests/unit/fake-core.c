@@ -423,6 +423,11 @@ bool queue_running(const struct queue *q)
 	return fake.running;
 }
 
+bool queue_used_before(const struct queue *q)
+{
+	return fake.used_before;
+}
+
 void *queue_state(const struct queue *q)
 {
 	return fake.queue_states[q->index];
@@ -504,6 +509,20 @@ bool chain_put(struct chain *c, const void *src, size_t n)
 		return false;
 	c->put_at += n;
 	return true;
+}
+
+size_t chain_lend_get(struct chain *c, size_t n, struct window *w)
+{
+	size_t left = c->get_size - c->get_at, half;
+
+	ck_assert(chain_open(c));
+	n = n < left ? n : left;
+	half = n / 2;
+	if (c->unmapped || w->max - w->n < 2)
+		return 0;
+	w->iov[w->n++] = (struct iovec){ c->get + c->get_at, half };
+	w->iov[w->n++] = (struct iovec){ c->get + c->get_at + half, n - half };
+	return n;
 }
 
 /* Two pieces, so that who takes only the first is found out. */

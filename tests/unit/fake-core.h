@@ -37,7 +37,7 @@ struct fake {
 	uint64_t counters[FAKE_COUNTERS];
 	uint64_t offered, refused;      /* by instance_offer(); not acked by the driver */
 	unsigned config_changes, warnings, threads;
-	bool running;
+	bool running, used_before;
 	char reply[4096];               /* to the last command */
 };
 
