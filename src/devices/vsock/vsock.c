@@ -121,13 +121,10 @@ static void rx_handle(struct queue *q)
 {
 	struct vsock *v = instance_state(queue_instance(q));
 
-	if (v->reset_due)
-		return;
 	sibling_room(v);
 	flow_to_guest(v);
 }
 
-/* The guest hears of it before anything else: rx waits. */
 static void event_handle(struct queue *q)
 {
 	const struct virtio_vsock_event event = { le32(VSOCK_EVENT_TRANSPORT_RESET) };
@@ -143,10 +140,20 @@ static void event_handle(struct queue *q)
 		chain_done(chain);
 		v->reset_due = false;
 	}
-	flow_to_guest(v);
 }
 
 /* ---- life ---- */
+
+/* Rings that were used before we met the guest: whatever it holds open is not with us. */
+static void vsock_start(struct queue *q)
+{
+	struct vsock *v = instance_state(queue_instance(q));
+
+	if (queue_index(q) == VSOCK_EVENTQ)
+		v->met = true;
+	else if (!v->met && queue_used_before(q))
+		v->reset_due = true;
+}
 
 static void vsock_stop(struct queue *q)
 {
@@ -169,7 +176,7 @@ static void vsock_reset(struct instance *in, enum reset_why why)
 	struct conn *c, *next;
 
 	drop_strays(v);
-	v->reset_due = false;
+	v->reset_due = v->met = false;
 	for (c = v->all; c != NULL; c = next) {
 		next = c->all_next;
 		if (c->state != CONN_LINGERING)
@@ -388,6 +395,7 @@ const struct device device_vsock = {
 	.check = vsock_check,
 	.open = vsock_open,
 	.close = vsock_close,
+	.start = vsock_start,
 	.stop = vsock_stop,
 	.reset = vsock_reset,
 };

@@ -143,7 +143,7 @@ struct vsock {
 	struct entry *entries;
 	struct stray *strays;
 	unsigned n_strays, first_stray;
-	bool serving, reset_due;
+	bool serving, met, reset_due;   /* met: its rings have run */
 	/* Siblings. */
 	struct vsock *next_guest;
 	bool listed, stuck;
@@ -153,7 +153,6 @@ struct vsock {
 	struct timer held_timer;
 	struct batch batch;
 	struct log_limit limit;
-	struct post post;
 };
 
 void vsock_from_guest(struct vsock *v);  /* packets of the guest, as far as they may go */
