@@ -13,7 +13,8 @@ enum { ROUNDS = 10, BAR = 40, LATENCIES = 5 };
 
 struct bench_conf {
 	struct tool_conf tool;
-	char *socket, *vs, *device;
+	char *socket, *vs, *device, *uds, *vs_uds, *only;
+	uint32_t largest;
 	uint32_t out, in, depth, queues, queue_size, segments, seconds;
 	uint64_t rate, requests;
 	bool packed, indirect, no_event_idx, spin;
@@ -292,10 +293,35 @@ static int measure(const struct bench_conf *c, struct target **t, struct error *
 	return 0;
 }
 
+/* Sockets have two ends: with that of the host known, there is more to measure. */
+static int measure_ends(const struct bench_conf *c, struct error *err)
+{
+	const struct ends_setup setup = {
+		.sockets = { c->socket, c->vs }, .uds = { c->uds, c->vs_uds },
+		.vdev = { .timeout_ms = c->tool.timeout * 1000, .wait = c->tool.wait,
+			.packed = c->packed, .no_event_idx = c->no_event_idx },
+		.seconds = c->seconds, .largest = c->largest,
+		.only = c->only,
+	};
+	const struct driver *driver = driver_find(c->device != NULL ? c->device : "vsock");
+	struct out o;
+	int ret;
+
+	if (driver == NULL || driver->ends == NULL)
+		return error_set(err, -EINVAL, "--uds-path is for vsock, which this build knows");
+	if (c->vs != NULL && c->vs_uds == NULL)
+		return error_set(err, -EINVAL, "--vs needs --vs-uds-path");
+	out_begin(&o, stdout, c->tool.json);
+	ret = driver->ends(&setup, &o, err);
+	out_end(&o);
+	return ret;
+}
+
 static int run(const void *conf, struct error *err)
 {
+	const struct bench_conf *c = conf;
 	struct target *t[2] = { NULL, NULL };
-	int ret = measure(conf, t, err);
+	int ret = c->uds != NULL ? measure_ends(c, err) : measure(c, t, err);
 
 	target_free(t[0]);
 	target_free(t[1]);
@@ -309,6 +335,15 @@ static const struct option rows[] = {
 	  "second is compared with the first.", NULL, OPT_PATH, OPT(struct bench_conf, vs) },
 	{ "device", "DEVICE", "Whose requests to make. Without it the device is guessed, or --out "
 	  "and --in decide.", NULL, OPT_STRING, OPT(struct bench_conf, device) },
+	{ "uds-path", "PATH", "Of vsock: the hybrid socket of the back end. Bytes each way, round "
+	  "trips and connections between a guest and a program of the host are measured, beside "
+	  "a plain socket pair.", NULL, OPT_PATH, OPT(struct bench_conf, uds) },
+	{ "vs-uds-path", "PATH", "The same of the second back end.", NULL, OPT_PATH,
+	  OPT(struct bench_conf, vs_uds) },
+	{ "only", "NAME", "Only the measurements of sockets whose names begin so, as in round.",
+	  NULL, OPT_STRING, OPT(struct bench_conf, only) },
+	{ "vs-largest", "BYTES", "Largest write that the second back end gets.", "16384", OPT_SIZE,
+	  .min = 64, .max = 1 << 20, OPT(struct bench_conf, largest) },
 	{ "out", "BYTES", "Bytes of a request that the device reads.", NULL, OPT_SIZE,
 	  .min = 1, .max = 16 << 20, OPT(struct bench_conf, out) },
 	{ "in", "BYTES", "Bytes of a request that the device may write.", NULL, OPT_SIZE,

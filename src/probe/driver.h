@@ -34,6 +34,15 @@ struct load {
 	bool (*good)(const uint8_t *out, const uint8_t *in, uint32_t in_size, uint32_t len);
 };
 
+/* For `bench` of a device with an end at the host: two back ends, or one, by turns. */
+struct ends_setup {
+	const char *sockets[2], *uds[2];        /* the second ones may be NULL */
+	struct vdev_setup vdev;                 /* the driver sets queues, sizes and memory */
+	unsigned seconds;                       /* for all of it */
+	const char *only;                       /* names of cases begin so; NULL: all */
+	uint32_t largest;                       /* write of bytes that the second one survives */
+};
+
 struct driver {
 	const char *name;               /* of the device, as in known.c */
 	unsigned queues, queue_size;    /* needed */
@@ -42,6 +51,7 @@ struct driver {
 	unsigned bench_queue;           /* first one that takes the load */
 	const struct action *actions;   /* ended by a NULL name; NULL: bench only */
 	const struct load *load;
+	int (*ends)(const struct ends_setup *setup, struct out *o, struct error *err);
 };
 
 /* NULL: there is none of that name. */

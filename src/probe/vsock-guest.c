@@ -114,7 +114,8 @@ int vg_send(struct vg *g, const struct vg_packet *p, const void *data, struct er
 	return 0;
 }
 
-int vg_receive(struct vg *g, struct vg_packet *ret, struct error *err)
+/* A buffer that came back; its packet is looked at until the next is asked for. */
+static int next_buffer(struct vg *g, struct vg_packet *ret, uint32_t *ret_len, struct error *err)
 {
 	struct virtio_vsock_hdr h;
 	struct fe_used used;
@@ -139,15 +140,22 @@ int vg_receive(struct vg *g, struct vg_packet *ret, struct error *err)
 		.type = le16_get(h.type), .op = le16_get(h.op),
 		.data = (const uint8_t *)used.token + HDR,
 	};
-	g->received++;
-	/* What Linux passes over without a word is an error here. */
-	if (used.len < HDR || ret->len != used.len - HDR)
-		return error_set(err, -EPROTO, "a packet of %u bytes came in a buffer with %u",
-				 ret->len, used.len);
-	if (ret->dst_cid != g->cid)
-		return error_set(err, -EPROTO, "a packet for context %llu came",
-				 (unsigned long long)ret->dst_cid);
+	*ret_len = used.len;
 	return 1;
+}
+
+int vg_receive(struct vg *g, struct vg_packet *ret, struct error *err)
+{
+	uint32_t len = 0;
+	int got;
+
+	while ((got = next_buffer(g, ret, &len, err)) == 1) {
+		/* As Linux does, which passes over the others without a word. */
+		if (len >= HDR && ret->len == len - HDR && ret->dst_cid == g->cid)
+			return 1;
+		g->malformed++;
+	}
+	return got;
 }
 
 static void take_signal(int fd)

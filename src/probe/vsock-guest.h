@@ -37,7 +37,7 @@ struct vg {
 	struct vg_conn *conns;
 	uint32_t next_port;
 	int held;                       /* receive buffer whose packet is being looked at, or -1 */
-	uint64_t received;
+	uint64_t malformed;             /* packets that Linux would pass over */
 };
 
 enum vg_state { VG_ASKED, VG_OPEN, VG_CLOSED };
@@ -86,5 +86,8 @@ int vg_turn(struct vg *g, void (*asked)(struct vg *g, const struct vg_packet *p,
 	    void *ctx, struct error *err);
 /* Tells of room that was not told of yet. */
 int vg_tell_credit(struct vg_conn *c, struct error *err);
+
+/* vsock-load.c */
+int vsock_load(const struct ends_setup *setup, struct out *o, struct error *err);
 
 #endif

@@ -39,4 +39,5 @@ static const struct load load = {
 
 const struct driver driver_vsock = {
 	"vsock", .queues = 3, .bench_queue = VSOCK_TXQ, .load = &load,
+	.ends = vsock_load,
 };
