@@ -14,6 +14,7 @@
 
 #include "probe/vsock-guest.h"
 #include "served.h"
+#include "suite.h"
 
 enum { HOST = VSOCK_CID_HOST, CID = 3, PORT = 1000, MS = 5000, STREAM = VSOCK_TYPE_STREAM,
 	SEQ = VSOCK_TYPE_SEQPACKET, BULK = 3 << 20, HDR = 44 };
@@ -32,7 +33,7 @@ static const uint64_t layouts[] = {
 
 static void start_rings(uint64_t ring_features)
 {
-	const struct fe_mem_spec spec = { .guest = 0x100000, .size = VG_MEMORY + (1 << 20) };
+	const struct fe_mem_spec spec = { .guest = 0x100000, .size = 2 * VG_MEMORY + (1 << 20) };
 	const uint64_t features = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_VSOCK_F_STREAM) |
 		BIT(VIRTIO_VSOCK_F_SEQPACKET) | BIT(VHOST_USER_F_PROTOCOL_FEATURES) | ring_features;
 	struct fe_ring_setup setup = { .size = VG_QUEUE_SIZE, .features = features };
@@ -73,6 +74,7 @@ static void finish(void)
 {
 	unsigned i;
 
+	ck_assert_uint_eq(g.malformed, 0);
 	for (i = 0; i < VSOCK_QUEUES; i++)
 		served_ok(fe_ring_stop(vdev.rings[i], served.fe, &served.err));
 	for (i = 0; i < VSOCK_QUEUES; i++)
@@ -676,13 +678,299 @@ START_TEST(messages)
 }
 END_TEST
 
+/* -- Hostile layouts and floods ------------------------------------------------------------ */
+
+static unsigned char *at(uint64_t guest)
+{
+	return fe_mem_at(served.mem, guest, 1);
+}
+
+/* A packet in pieces of our choice; its used length. */
+static uint32_t put_pieces(const struct fe_seg *segs, unsigned n_out, unsigned n_in)
+{
+	struct fe_ring *tx = vdev.rings[VSOCK_TXQ];
+	struct fe_used used;
+
+	served_ok(fe_ring_add(tx, segs, n_out, n_in, 0, g.tx));
+	served_ok(fe_ring_kick(tx, served.fe, &served.err));
+	served_ok(fe_ring_wait(tx, served.fe, MS, &served.err));
+	ck_assert_int_eq(fe_ring_get(tx, &used, &served.err), 1);
+	return used.len;
+}
+
+static void write_header(uint64_t guest, const struct vg_packet *p)
+{
+	const struct virtio_vsock_hdr h = {
+		.src_cid = le64(p->src_cid), .dst_cid = le64(p->dst_cid),
+		.src_port = le32(p->src_port), .dst_port = le32(p->dst_port),
+		.len = le32(p->len), .type = le16(p->type), .op = le16(p->op),
+		.buf_alloc = le32(p->buf_alloc),
+	};
+
+	memcpy(at(guest), &h, sizeof(h));
+}
+
+START_TEST(any_layout)
+{
+	const struct vg_packet p = make(VSOCK_OP_RW, 5, 20);
+	struct fe_seg segs[64];
+	unsigned split, n;
+	int fd;
+
+	begin(_i);
+	fd = open_conn(5);
+	write_header(g.tx_at, &p);
+	memcpy(at(g.tx_at + HDR), "twenty bytes of data", 20);
+	for (split = 1; split < HDR + 20; split++) {
+		segs[0] = (struct fe_seg){ g.tx_at, split };
+		segs[1] = (struct fe_seg){ g.tx_at + split, HDR + 20 - split };
+		ck_assert_uint_eq(put_pieces(segs, 2, 0), 0);
+		host_reads(fd, "twenty bytes of data");
+	}
+	for (n = 0; n < HDR + 20; n++)
+		segs[n] = (struct fe_seg){ g.tx_at + n, 1 };
+	ck_assert_uint_eq(put_pieces(segs, n, 0), 0);
+	host_reads(fd, "twenty bytes of data");
+	/* More than the packet says is not part of it. */
+	segs[0] = (struct fe_seg){ g.tx_at, 4000 };
+	ck_assert_uint_eq(put_pieces(segs, 1, 0), 0);
+	host_reads(fd, "twenty bytes of data");
+	host_send(fd, "alive");
+	ck_assert_uint_eq(get_op(VSOCK_OP_RW).len, 5);
+	close(fd);
+	finish();
+}
+END_TEST
+
+/* Each comes back with length 0, and the ring goes on. */
+START_TEST(malformed_packets)
+{
+	struct vg_packet p = make(VSOCK_OP_RW, 5, 100);
+	struct fe_seg segs[2] = { { 0, 0 } };
+	uint32_t n;
+	int fd;
+
+	begin(_i);
+	fd = open_conn(5);
+	write_header(g.tx_at, &p);
+	for (n = 1; n < HDR + 100; n += 7) {
+		segs[0] = (struct fe_seg){ g.tx_at, n };
+		ck_assert_uint_eq(put_pieces(segs, 1, 0), 0);
+	}
+	segs[0] = (struct fe_seg){ g.tx_at, HDR + 100 };
+	segs[1] = (struct fe_seg){ g.tx_at + 1000, 100 };
+	ck_assert_uint_eq(put_pieces(segs, 1, 1), 0);
+	p.len = UINT32_MAX;
+	write_header(g.tx_at, &p);
+	ck_assert_uint_eq(put_pieces(segs, 1, 0), 0);
+	get_nothing();
+	host_send(fd, "alive");
+	ck_assert_uint_eq(get_op(VSOCK_OP_RW).len, 5);
+	close(fd);
+	finish();
+}
+END_TEST
+
+/* The guest gives no buffers: what it asks for is remembered as far as it goes, or dropped. */
+START_TEST(floods)
+{
+	struct vg_packet p = make(VSOCK_OP_REQUEST, 0, 0);
+	struct vg_packet got;
+	unsigned i, answers = 0;
+
+	begin_raw(_i);
+	g = (struct vg){ .v = &vdev, .held = -1, .cid = CID };
+	served_ok(fe_mem_alloc(served.mem, 0, VG_TX_SLOTS * (VSOCK_PACKET_MAX + 4096), 4096,
+			       &g.tx_at));
+	g.tx = at(g.tx_at);
+	for (g.n_free = 0; g.n_free < VG_TX_SLOTS; g.n_free++)
+		g.free_slots[g.n_free] = (uint16_t)g.n_free;
+	for (i = 0; i < 20000; i++) {
+		p.src_port = i;
+		p.op = i % 3 == 0 ? VSOCK_OP_RST : i % 3 == 1 ? VSOCK_OP_RW : VSOCK_OP_REQUEST;
+		put(&p, NULL);
+	}
+	while (g.n_free < VG_TX_SLOTS) {
+		struct fe_used used;
+
+		served_ok(fe_ring_wait(vdev.rings[VSOCK_TXQ], served.fe, MS, &served.err));
+		while (fe_ring_get(vdev.rings[VSOCK_TXQ], &used, &served.err) == 1)
+			g.n_free++;
+	}
+	served_ok(vg_open(&g, &vdev, &served.err));
+	while (answers < 100) {
+		got = get_op(VSOCK_OP_RST);
+		ck_assert_uint_ne(got.dst_port % 3, 0);
+		answers++;
+	}
+	while (vg_receive(&g, &got, &served.err) == 1)
+		answers++;
+	ck_assert_uint_le(answers, 1000);
+	finish();
+}
+END_TEST
+
+/* What a guest may have unread is what it told, however it changes its mind. */
+START_TEST(credit_of_the_guest)
+{
+	static const uint32_t rooms[] = { 1000, 0, 100, 50000, 3000 };
+	static char data[60000];
+	struct vg_packet p, got;
+	uint32_t sent = 0, room;
+	unsigned i;
+	int fd;
+
+	begin(_i);
+	fd = open_conn(5);
+	p = make(VSOCK_OP_CREDIT_UPDATE, 5, 0);
+	p.buf_alloc = 0;
+	put(&p, NULL);
+	get_nothing();
+	ck_assert_int_eq(send(fd, data, sizeof(data), 0), sizeof(data));
+	for (i = 0; i < ARRAY_SIZE(rooms); i++) {
+		/* All was read, and so much more may come. */
+		p.buf_alloc = rooms[i];
+		p.fwd_cnt = sent;
+		put(&p, NULL);
+		for (room = rooms[i]; room > 0; room -= got.len) {
+			got = get_packet();
+			if (got.op == VSOCK_OP_CREDIT_REQUEST)
+				got.len = 0;
+			ck_assert_uint_le(got.len, room);
+			sent += got.len;
+		}
+		/* It asks, but sends no more. */
+		do {
+			got = get_packet();
+		} while (got.op == VSOCK_OP_RW && got.len == 0);
+		ck_assert_uint_eq(got.op, VSOCK_OP_CREDIT_REQUEST);
+	}
+	/* To have read more than there was is a lie that changes nothing. */
+	p.fwd_cnt = sent + 1000000;
+	put(&p, NULL);
+	ck_assert_uint_eq(get_op(VSOCK_OP_CREDIT_REQUEST).len, 0);
+	close(fd);
+	finish();
+}
+END_TEST
+
+/* Small writes into a guest that does not read: Linux refuses more than 455 packets. */
+START_TEST(packets_are_counted)
+{
+	uint64_t end = now_ms() + 10 * MS;
+	struct vg_packet got;
+	unsigned n = 0, bytes = 0, i;
+	int fd;
+
+	begin(_i);
+	fd = open_conn(5);
+	for (i = 1; i <= 600; i++) {
+		ck_assert_int_eq(send(fd, "x", 1, 0), 1);
+		/* From some point on no more comes. */
+		while (bytes < i && n < 400 && now_ms() < end) {
+			served_ok(vg_wait(&g, -1, 1, &served.err));
+			while (vg_receive(&g, &got, &served.err) == 1) {
+				n += got.op == VSOCK_OP_RW;
+				bytes += got.op == VSOCK_OP_RW ? got.len : 0;
+			}
+		}
+	}
+	for (i = 0; i < 20; i++) {
+		served_ok(vg_wait(&g, -1, 1, &served.err));
+		while (vg_receive(&g, &got, &served.err) == 1)
+			n += got.op == VSOCK_OP_RW;
+	}
+	ck_assert_uint_ge(n, 400);
+	ck_assert_uint_le(n, 455);
+	close(fd);
+	finish();
+}
+END_TEST
+
+/* One reader stops; others do not notice. */
+START_TEST(slow_reader)
+{
+	static uint8_t data[16384];
+	struct vg_packet p = make(VSOCK_OP_RW, 5, sizeof(data)), other = make(VSOCK_OP_RW, 6, 4);
+	uint32_t told = 0, sent = 0, window;
+	struct vg_packet got;
+	unsigned i;
+	int slow, fd;
+
+	begin(_i);
+	slow = open_conn(5);
+	fd = open_conn(6);
+	put_op(VSOCK_OP_CREDIT_REQUEST, 5, 0);
+	window = get_op(VSOCK_OP_CREDIT_UPDATE).buf_alloc;
+	/* As much as it is told that there is room for. */
+	for (i = 0; i < 2000 && window - (sent - told) >= sizeof(data); i++) {
+		put(&p, data);
+		sent += sizeof(data);
+		while (vg_receive(&g, &got, &served.err) == 1)
+			told = got.fwd_cnt;
+		if (window - (sent - told) < sizeof(data)) {
+			put_op(VSOCK_OP_CREDIT_REQUEST, 5, 0);
+			told = get_op(VSOCK_OP_CREDIT_UPDATE).fwd_cnt;
+		}
+	}
+	ck_assert_uint_lt(i, 2000);
+	for (i = 0; i < 100; i++) {
+		put(&other, "ping");
+		host_reads(fd, "ping");
+		host_send(fd, "pong");
+		ck_assert_uint_eq(get_op(VSOCK_OP_RW).dst_port, 6);
+	}
+	/* It goes on where it stopped; the guest has closed by then, and all of it comes. */
+	put_op(VSOCK_OP_SHUTDOWN, 5, VSOCK_SHUT_BOTH);
+	get_op(VSOCK_OP_RST);
+	while (sent > 0) {
+		ssize_t n = recv(slow, data, sizeof(data), 0);
+
+		ck_assert_int_gt(n, 0);
+		sent -= (uint32_t)n;
+	}
+	host_sees_end(slow);
+	close(fd);
+	finish();
+}
+END_TEST
+
+/* A pause keeps connections; a reset of the guest ends them, but not what it sent. */
+START_TEST(pause_and_reset)
+{
+	struct vg_packet p = make(VSOCK_OP_RW, 5, 4);
+	unsigned i;
+	int fd;
+
+	begin(_i);
+	fd = open_conn(5);
+	for (i = 0; i < VSOCK_QUEUES; i++)
+		served_ok(fe_ring_stop(vdev.rings[i], served.fe, &served.err));
+	host_send(fd, "late");
+	for (i = 0; i < VSOCK_QUEUES; i++)
+		served_ok(fe_ring_start(vdev.rings[i], served.fe, &served.err));
+	ck_assert_uint_eq(get_op(VSOCK_OP_RW).len, 4);
+	put(&p, "last");
+	get_nothing();
+	for (i = 0; i < VSOCK_QUEUES; i++)
+		served_ok(fe_ring_stop(vdev.rings[i], served.fe, &served.err));
+	served_ok(fe_reset_device(served.fe, &served.err));
+	host_reads(fd, "last");
+	host_sees_end(fd);
+	for (i = 0; i < VSOCK_QUEUES; i++) {
+		fe_ring_reset(vdev.rings[i]);
+		served_ok(fe_ring_start(vdev.rings[i], served.fe, &served.err));
+	}
+	fe_mem_release(served.mem, 0);
+	finish();
+}
+END_TEST
+
 int main(void)
 {
 	const int n = (int)ARRAY_SIZE(layouts);
 	Suite *s = suite_create("vsock-served");
 	TCase *tc = tcase_create("vsock-served");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, requests_to_nobody, 0, n);
@@ -700,9 +988,13 @@ int main(void)
 	tcase_add_test(tc, refused_client);
 	tcase_add_loop_test(tc, bulk, 0, n);
 	tcase_add_loop_test(tc, messages, 0, n);
+	tcase_add_loop_test(tc, any_layout, 0, n);
+	tcase_add_loop_test(tc, malformed_packets, 0, n);
+	tcase_add_loop_test(tc, floods, 0, n);
+	tcase_add_loop_test(tc, credit_of_the_guest, 0, n);
+	tcase_add_test(tc, packets_are_counted);
+	tcase_add_loop_test(tc, slow_reader, 0, n);
+	tcase_add_loop_test(tc, pause_and_reset, 0, n);
 	suite_add_tcase(s, tc);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(s);
 }
