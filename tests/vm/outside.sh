@@ -53,6 +53,15 @@ gone() { ! alive "$1"; }
 # sockets are $W/NAME.sock0, $W/NAME.sock1 and so on.
 daemon()
 {
+	local name=$1 device=$2
+	shift 2
+
+	plain_daemon "$name" "$device" --socket-path "$W/$name.sock" "$@"
+}
+
+# plain_daemon NAME DEVICE [OPTION...]: the same, but the options name its sockets.
+plain_daemon()
+{
 	local name=$1 device=$2 ready
 	shift 2
 
@@ -60,8 +69,8 @@ daemon()
 	mkfifo "$W/$name.ready"
 	exec {ready}<>"$W/$name.ready"
 	# shellcheck disable=SC2086
-	${WRAPPER:-} "$VHOST_DEVICE" "$device" --socket-path "$W/$name.sock" \
-		--ready-fd "$ready" "$@" >>"$W/$name.log" 2>&1 </dev/null &
+	${WRAPPER:-} "$VHOST_DEVICE" "$device" --ready-fd "$ready" "$@" \
+		>>"$W/$name.log" 2>&1 </dev/null &
 	DAEMON[$name]=$!
 	if ! read -r -t 10 -u "$ready" _; then
 		fail "daemon $name is not ready: $(tail -n 1 "$W/$name.log")"

@@ -1,0 +1,82 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# shellcheck shell=bash disable=SC2034,SC3043,SC2154
+#
+# The kernel's own tests of vsock, one by one between two guests of a process,
+# first one of them the server and then the other; and vsock_perf, both ways.
+# The tests talk by TCP beside the sockets that they test: that goes through
+# vsock as well.
+roles=uml
+limit=600
+slow=1
+
+TESTS_OF_KERNEL=41
+# 18 waits for completions of MSG_ZEROCOPY that do not come on the kernel's own loopback
+# transport either; 29 and 33 want /proc/kallsyms, which this kernel does not have.
+LEFT_OUT=' 18 29 33 '
+
+outside()
+{
+	local bin
+	bin=$("$TESTS/../setup/vsock-tests") || { note 'the tests are missing'; exit 77; }
+	plain_daemon d vsock --vm "guest-cid=3,socket=$W/3.sock,uds-path=$W/u3" \
+		--vm "guest-cid=4,socket=$W/4.sock,uds-path=$W/u4"
+	guest a "vsock:$W/3.sock"
+	guest b --half second "vsock:$W/4.sock"
+	await a ready
+	await b ready
+	tell a "$bin"
+	tell b "$bin"
+	wait_guest a 500
+	wait_guest b 500
+	stop_daemon d
+}
+
+# Does someone listen at this TCP port?
+listens() { grep -q "0100007F:$(printf %04X "$1") 00000000:0000 0A" /proc/net/tcp; }
+
+# both NAME PEER: a guest's part; who is the server changes.
+both()
+{
+	local peer=$2 me=$1 bin n turn
+
+	ip link set lo up
+	bin=$(ask ready)
+	socat TCP-LISTEN:1001,bind=127.0.0.1,reuseaddr,fork "VSOCK-CONNECT:$peer:1002" &
+	socat VSOCK-LISTEN:1002,reuseaddr,fork TCP:127.0.0.1:1003 &
+	within 5 listens 1001
+	for turn in a b; do
+		n=0
+		while [ $n -lt $TESTS_OF_KERNEL ]; do
+			case "$LEFT_OUT" in *" $n "*) n=$((n + 1)); continue ;; esac
+			if [ $turn = "$me" ]; then
+				timeout 30 "$bin/vsock_test" --mode=server --control-port=1003 \
+					--peer-cid="$peer" --pick $n >/run/log 2>&1
+			else
+				until_served "$bin" "$peer" $n
+			fi
+			# shellcheck disable=SC2181
+			[ $? = 0 ] || { fail "test $n, server $turn, seen by $me: $(tail -n 1 /run/log)"; cat /run/log; }
+			note "$turn $n"
+			n=$((n + 1))
+		done
+		[ $turn = "$me" ] || check "tests with $turn as the server are over" true
+	done
+}
+
+# The client's control connection is not tried again by itself.
+until_served()
+{
+	local tries=0
+	while [ $tries -lt 100 ]; do
+		timeout 30 "$1/vsock_test" --mode=client --control-host=127.0.0.1 \
+			--control-port=1001 --peer-cid="$2" --pick "$3" >/run/log 2>&1 && return 0
+		grep -q -i 'refused\|initialization failed\|on control socket' /run/log || return 1
+		tries=$((tries + 1))
+		sleep 0.05
+	done
+	return 1
+}
+
+inside() { both a 4; }
+second() { both b 3; }
