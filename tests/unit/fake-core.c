@@ -275,7 +275,8 @@ struct queue *instance_queue(const struct instance *in, unsigned i)
 
 uint64_t instance_features(const struct instance *in)
 {
-	return (fake.device->features | fake.offered) & ~fake.refused;
+	return fake.features != 0 ? fake.features :
+		(fake.device->features | fake.offered) & ~fake.refused;
 }
 
 void instance_offer(struct instance *in, uint64_t features)
@@ -603,7 +604,8 @@ bool chain_return(struct chain *c)
 		chain_end(c, FAKE_DONE);
 		return false;
 	}
-	c->popped = false;
+	c->popped = c->fault = false;
+	c->get_at = c->put_at = c->used = 0;
 	fake.popped--;
 	return true;
 }
