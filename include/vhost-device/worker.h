@@ -30,4 +30,11 @@ void worker_submit(struct worker *w, struct instance *in, struct job *j);
 /* true: it is not queued (any more), done() will not come; false: it runs or done() will. */
 bool job_cancel(struct job *j);
 
+/*
+ * From now on only jobs of this instance are taken, until held for NULL: a
+ * sequence of jobs that nobody may come between. From any thread, also inside
+ * run(). Whoever holds must let go by himself; a held worker is as stuck as he.
+ */
+void worker_hold(struct worker *w, const struct instance *in);
+
 #endif

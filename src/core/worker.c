@@ -39,6 +39,7 @@ struct worker {
 	char *key;
 	unsigned refs, n_threads;
 	bool closing;
+	const struct instance *held;    /* only its lane is served; NULL: all */
 	struct job *lanes, **lanes_last;
 	pthread_cond_t work;
 	pthread_t threads[];
@@ -100,11 +101,16 @@ static void queue_job(struct worker *w, struct job *j)
 	job_core(first)->last = j;
 }
 
+/* NULL: nothing that may run. */
 static struct job *take_job(struct worker *w)
 {
-	struct job *j = w->lanes, *next = job_core(j)->next;
+	struct job **at = w->held != NULL ? lane_find(w, w->held) : &w->lanes;
+	struct job *j = *at, *next;
 
-	lane_unlink(w, &w->lanes);
+	if (j == NULL)
+		return NULL;
+	next = job_core(j)->next;
+	lane_unlink(w, at);
 	if (next != NULL) {
 		job_core(next)->last = job_core(j)->last;
 		lane_append(w, next);
@@ -180,6 +186,14 @@ bool job_cancel(struct job *j)
 	return idle;
 }
 
+void worker_hold(struct worker *w, const struct instance *in)
+{
+	pthread_mutex_lock(&lock);
+	w->held = in;
+	pthread_cond_broadcast(&w->work);
+	pthread_mutex_unlock(&lock);
+}
+
 static void *worker_thread(void *arg)
 {
 	struct worker *w = arg;
@@ -188,11 +202,10 @@ static void *worker_thread(void *arg)
 
 	pthread_mutex_lock(&lock);
 	for (;;) {
-		while (w->lanes == NULL && !w->closing)
+		while ((j = take_job(w)) == NULL && !w->closing)
 			pthread_cond_wait(&w->work, &lock);
-		if (w->lanes == NULL)
+		if (j == NULL)
 			break;
-		j = take_job(w);
 		job_core(j)->state = JOB_RUNNING;
 		pthread_mutex_unlock(&lock);
 		j->run(j);

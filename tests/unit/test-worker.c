@@ -128,6 +128,41 @@ START_TEST(instances_take_turns)
 }
 END_TEST
 
+/* h holds for B, whose last job (b) lets go. */
+static void hold_run(struct job *j)
+{
+	task_run(j);
+	worker_hold(worker, (struct instance *)(uintptr_t)'B');
+}
+
+static void let_go_run(struct job *j)
+{
+	task_run(j);
+	worker_hold(worker, NULL);
+}
+
+START_TEST(a_held_worker_serves_one_instance)
+{
+	static const char names[] = "hAABAB";
+	struct task t[6], late;
+	unsigned i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++)
+		task_init(&t[i], (uintptr_t)names[i], names[i]);
+	t[0].job.run = hold_run;
+	submit(t, ARRAY_SIZE(t));
+	wait_done(3);
+	ck_assert_str_eq(ran_order, "hBB");
+	/* Those of others may go meanwhile. */
+	ck_assert(job_cancel(&t[2].job));
+	task_init(&late, 'B', 'b');
+	late.job.run = let_go_run;
+	submit(&late, 1);
+	wait_done(6);
+	ck_assert_str_eq(ran_order, "hBBbAA");
+}
+END_TEST
+
 /* Which of the queued jobs are cancelled, and what runs then; z comes last. */
 static const struct {
 	const char *names, *cancel, *order;
@@ -365,6 +400,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, instances_take_turns);
 	tcase_add_loop_test(tc, cancelled_jobs_leave_the_queue_whole, 0, (int)ARRAY_SIZE(cancels));
+	tcase_add_test(tc, a_held_worker_serves_one_instance);
 	tcase_add_test(tc, a_running_job_cannot_be_cancelled);
 	tcase_add_test(tc, a_loop_outlives_its_jobs);
 	tcase_add_test(tc, one_worker_a_key);
