@@ -39,6 +39,34 @@ struct opt_tables plan_tables(const struct device *device)
 
 /* ---- how many ---- */
 
+/* A device's own row of that name hides the common one; its target is a uint32_t of the conf. */
+static const struct option *own_count_row(const struct device *device)
+{
+	return opt_find(device->options, "socket-count", strlen("socket-count"));
+}
+
+static const struct option *count_row(const struct device *device)
+{
+	const struct option *own = own_count_row(device);
+
+	return own != NULL ? own : common_row("socket-count");
+}
+
+static int read_own_count(struct row_of *row, struct error *err)
+{
+	const struct option *own = own_count_row(row->device);
+	FREE_PTR char *conf = NULL;
+	int ret;
+
+	if (own == NULL)
+		return 0;
+	conf = must(calloc(1, row->device->conf_size + 1));
+	ret = opt_build(row->device->options, conf, &row->layers, 0, err);
+	memcpy(&row->socket.count, conf + own->offset, sizeof(row->socket.count));
+	opt_finish(row->device->options, conf);
+	return ret;
+}
+
 static int bad_count(const struct row_of *row, unsigned n, const char *what, struct error *err)
 {
 	return error_set(err, -ERANGE, "Invalid socket count: %u is given as --socket-count, but "
@@ -60,7 +88,7 @@ static bool has_endpoint(const struct row_of *row)
 static int count_instances(struct plan *plan, struct row_of *row, struct error *err)
 {
 	size_t fds = row->socket.fds.n + row->socket.connected_fds.n;
-	bool given = opt_given(&row->layers, common_row("socket-count"));
+	bool given = opt_given(&row->layers, count_row(row->device));
 	const char *what = "the option with one item for each guest";
 	unsigned n;
 	int ret;
@@ -211,6 +239,8 @@ static int add_items(struct plan *plan, struct row_of *row, struct error *err)
 	int ret;
 
 	ret = opt_build(socket_rows, &row->socket, &row->layers, 0, err);
+	if (ret == 0)
+		ret = read_own_count(row, err);
 	if (ret == 0)
 		ret = count_instances(plan, row, err);
 	if (inherited_left(plan) > 0)
