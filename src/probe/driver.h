@@ -57,6 +57,8 @@ struct driver {
 /* NULL: there is none of that name. */
 const struct driver *driver_find(const char *name);
 const struct driver *driver_at(unsigned i);     /* NULL: no more */
+/* A number as in C, but for octal ones. 0, -EINVAL or -ERANGE. */
+int driver_number(const char *s, uint64_t max, uint64_t *ret_value);
 const struct action *driver_action(const struct driver *d, const char *name);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* The driver halves of this build, from the list that meson makes. */
+#include <errno.h>
 #include <string.h>
 
 #include "driver.h"
+#include "vhost-device/num.h"
 
 #define DRIVER(name) extern const struct driver driver_##name;
 #include "driver-list.h"
@@ -39,4 +41,24 @@ const struct action *driver_action(const struct driver *d, const char *name)
 			return a;
 	}
 	return NULL;
+}
+
+int driver_number(const char *s, uint64_t max, uint64_t *ret_value)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint64_t v = 0;
+	const char *d;
+
+	if (strncmp(s, "0x", 2) != 0)
+		return num_parse(s, 0, max, ret_value);
+	for (s += 2; *s != '\0' && v <= max; s++) {
+		d = strchr(digits, *s);
+		if (d == NULL)
+			return -EINVAL;
+		v = v * 16 + (unsigned)(d - digits);
+	}
+	if (v > max)
+		return -ERANGE;
+	*ret_value = v;
+	return 0;
 }

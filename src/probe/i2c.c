@@ -56,27 +56,6 @@ static int look_for(struct vdev *v, unsigned address, struct error *err)
 	return single(v, address, read, read, err);
 }
 
-/* Numbers as in C, but for octal ones. */
-static int number(const char *s, uint64_t max, uint64_t *ret_value)
-{
-	static const char digits[] = "0123456789abcdef";
-	uint64_t v = 0;
-	const char *d;
-
-	if (strncmp(s, "0x", 2) != 0)
-		return num_parse(s, 0, max, ret_value);
-	for (s += 2; *s != '\0' && v <= max; s++) {
-		d = strchr(digits, *s);
-		if (d == NULL)
-			return -EINVAL;
-		v = v * 16 + (unsigned)(d - digits);
-	}
-	if (v > max)
-		return -ERANGE;
-	*ret_value = v;
-	return 0;
-}
-
 static int scan(struct vdev *v, struct out *o, char **words, unsigned n, struct error *err)
 {
 	uint64_t range[2] = { FIRST, LAST };
@@ -84,7 +63,7 @@ static int scan(struct vdev *v, struct out *o, char **words, unsigned n, struct 
 	int ret;
 
 	for (i = 0; i < n; i++) {
-		if (number(words[i], 127, &range[i]) < 0)
+		if (driver_number(words[i], 127, &range[i]) < 0)
 			return error_set(err, -EINVAL, "'%.60s' is no address, as in 0x50",
 					 words[i]);
 	}
@@ -111,7 +90,7 @@ static int read_head(char *word, const struct message *before, struct message *m
 	if (at != NULL)
 		*at++ = '\0';
 	good = (word[0] == 'r' || word[0] == 'w') && num_parse(word + 1, 0, LONGEST, &len) == 0 &&
-		(at == NULL ? before != NULL : number(at, 1023, &address) == 0);
+		(at == NULL ? before != NULL : driver_number(at, 1023, &address) == 0);
 	if (!good)
 		return error_set(err, -EINVAL, "'%.60s%s%.60s' is no message, as in w2@0x50 or r4",
 				 word, at != NULL ? "@" : "", at != NULL ? at : "");
@@ -132,7 +111,7 @@ static int fill_message(struct vdev *v, struct message *m, char **words, unsigne
 		return error_set(err, -ENOSPC, "no room for so many bytes");
 	out = fe_mem_at(v->mem, m->out_at, size);
 	for (i = 0; HEAD + i < size; i++) {
-		if (i == n || number(words[i], 255, &byte) < 0)
+		if (i == n || driver_number(words[i], 255, &byte) < 0)
 			return error_set(err, -EINVAL, "w%u needs %u bytes: %s%.60s", m->len,
 					 m->len, i == n ? "some are missing" : "no byte: ",
 					 i == n ? "" : words[i]);

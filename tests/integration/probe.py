@@ -5,6 +5,7 @@
 probe.py EXECUTABLE. Speaks TAP. Peers that tests/setup fetched earlier are
 described as well.
 """
+import concurrent.futures
 import json
 import os
 import select
@@ -195,6 +196,42 @@ def template_answers(folder):
         expect(run('probe', 'template', path, 'echo', 'a b c'), 0, 'a b c')
         found = json.loads(run('probe', path, '--json', '--id', 'template').stdout)
         assert found['config'] == {'requests': 1, 'last_length': 5}, found
+    return None
+
+
+def spi_is_driven(folder):
+    if 'spi' not in run('list').stdout.split('left out')[0] or \
+            run('spi', '--help').returncode != 0:
+        return 'spi is not built'
+    with served(folder, 'spi', '-l', 's0.0:nor,s0.1:max-freq=10M,-,s1:fail=2',
+                '-c', '2') as path:
+        def probe(*words, to=path):
+            return run('probe', 'spi', to, *words)
+        info = json.loads(run('probe', 'spi', path, 'info', '--json').stdout)
+        assert info['chips'] == 4 and info['max_hz'] == 0, info
+        expect(probe('id'), 0, 'ef 40 14')
+        expect(probe('transfer', 'w1', '6', 'w7', '2', '0', '0', '0', '1', '2', '0xff'), 0)
+        expect(probe('read', '0', '4'), 0, '01 02 ff ff')
+        expect(probe('read', '0x1000000', '2'), 0, '01 02')
+        expect(probe('loopback', 'cs=1'), 0, '131068')
+        expect(probe('loopback', 'cs=0'), 1, 'did not come back')
+        expect(probe('transfer', 'cs=1', 'mode=3', 'bits=8', 'hz=20000000', 'x2', '1', '255'), 0,
+               '01 ff')
+        expect(probe('transfer', 'cs=2', 'r1'), 1, 'refused')
+        expect(probe('transfer', 'cs=1', 'mode=64', 'r1'), 1, 'refused')
+        expect(probe('transfer', 'cs=3', 'r1', 'r1'), 1, 'failed')
+        for words in ['r'], ['q1'], ['w2', '1'], ['x1', '256'], ['cs=256', 'r1'], ['what=1'], \
+                ['r0'], ['r65537']:
+            expect(probe('transfer', *words), 2)
+        expect(probe('read', '0', '65537'), 1, 'from 1 to 65536')
+        expect(run('bench', path, '--device', 'spi', '--requests', '200'), 0)
+        # Two guests of one flash: a command and its answer stay together.
+        other = path[:-1] + '1'
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for done in pool.map(lambda to: [probe('id', to=to) for _ in range(20)],
+                                 [path, other]):
+                for one in done:
+                    expect(one, 0, 'ef 40 14')
     return None
 
 
@@ -529,7 +566,7 @@ def storage_daemon(folder):
 
 
 CASES = [rng_is_described, rng_is_read, template_answers, gpio_lines_are_used, i2c_is_driven,
-         rtc_is_read,
+         rtc_is_read, spi_is_driven,
          nobody, bad_words, wait_for_it, stalls, drips, closes, lies, hostile_text,
          rng_is_measured, two_are_compared, bad_loads, dies_under_load, never_answers,
          hostile_to_ours, hostile_to_the_weak, upstream_vsock, virtiofsd, storage_daemon]

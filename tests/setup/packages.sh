@@ -47,6 +47,7 @@ test	groff-base	-	-	groff
 test	valgrind	-	-	valgrind
 test	gcovr		-	-	gcovr
 test	gpiod		2	b	gpioget
+test	device-tree-compiler	-	-	dtc
 test	python3-minimal	-	-	python3
 kernel	make		-	-	make
 kernel	flex		-	-	flex

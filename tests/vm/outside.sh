@@ -144,15 +144,17 @@ qemu_device()
 #   --smp N           processors (QEMU; UML has one)
 #   --reboots         it is meant to reboot
 #   --with STRING     appended to each QEMU device: ,packed=on
+#   --tree FILE       a device tree (UML); it names its devices and sockets itself
 guest()
 {
-	local name=$1 half=inside smp=1 reboots='' with='' fd
+	local name=$1 half=inside smp=1 reboots='' with='' tree='' fd
 	shift
 	while :; do
 		case ${1:-} in
 		--half) half=$2; shift 2 ;;
 		--smp) smp=$2; shift 2 ;;
 		--with) with=$2; shift 2 ;;
+		--tree) tree=$2; shift 2 ;;
 		--reboots) reboots=1; shift ;;
 		*) break ;;
 		esac
@@ -169,6 +171,7 @@ guest_uml()
 {
 	local spec devices=()
 
+	[ -z "$tree" ] || devices+=("dtb=$tree")
 	for spec; do
 		devices+=("virtio_uml.device=${spec#*:}:$(virtio_id "${spec%%:*}")")
 	done
