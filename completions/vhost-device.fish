@@ -4,7 +4,7 @@ function __vhost_device_row
 	complete -c vhost-device-$argv[1] $argv[2..-1]
 	complete -c vhost-device -n "__fish_seen_subcommand_from $argv[1]" $argv[2..-1]
 end
-complete -c vhost-device -n __fish_use_subcommand -x -a 'run list help control install-links completion man options can gpio i2c rng rtc template vsock bench probe'
+complete -c vhost-device -n __fish_use_subcommand -x -a 'run list help control install-links completion man options can gpio i2c rng rtc spi template vsock bench probe'
 __vhost_device_row can -l can-devices -s d -x -a '' -d 'CAN interfaces, one for each guest, separated by blanks; bus NAME is a bus inside this process'
 __vhost_device_row can -l socket-path -s s -r -F -d 'Listen on this Unix socket'
 __vhost_device_row can -l socket-count -s c -x -a '' -d 'Number of guests, each with a socket of its own'

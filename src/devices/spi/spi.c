@@ -169,11 +169,13 @@ static void farewell_done(struct job *j)
 	free(f);
 }
 
-static void deselect(struct chip *c, struct instance *in)
+/* now: at the end nobody is left for the job to come back to; it is a short call. */
+static void deselect(struct chip *c, struct instance *in, bool now)
 {
 	struct farewell *f;
 
-	if (c->ops->at_once != NULL && c->ops->at_once(c, 0) && spi_bus_enter(c->bus, in)) {
+	if ((now || (c->ops->at_once != NULL && c->ops->at_once(c, 0))) &&
+	    spi_bus_enter(c->bus, in)) {
 		c->ops->release(c);
 		spi_bus_hold(c->bus, NULL, true);
 		spi_bus_leave(c->bus);
@@ -190,7 +192,7 @@ static void deselect(struct chip *c, struct instance *in)
 	spi_bus_submit(c->bus, in, &f->job);
 }
 
-static void let_go(struct spi *d)
+static void let_go(struct spi *d, bool now)
 {
 	struct seat *s = d->held;
 
@@ -198,7 +200,7 @@ static void let_go(struct spi *d)
 		return;
 	d->held = NULL;
 	timer_set(&d->gap, 0);
-	deselect(s->chip, d->in);
+	deselect(s->chip, d->in, now);
 }
 
 static void gap_fired(struct timer *t)
@@ -206,7 +208,7 @@ static void gap_fired(struct timer *t)
 	struct spi *d = container_of(t, struct spi, gap);
 
 	if (!d->busy)
-		let_go(d);
+		let_go(d, false);
 }
 
 static void hold(struct spi *d, struct seat *s, const struct spi_xfer *x)
@@ -297,7 +299,7 @@ static void after(struct spi *d, struct transfer *t)
 	finish(d, t, t->result);
 	forget(t);
 	if (d->q == NULL)
-		let_go(d);
+		let_go(d, true);
 }
 
 static void transfer_free(struct transfer *t)
@@ -315,7 +317,7 @@ static void transfer_done(struct job *j)
 	spi_bus_done(t->chip->bus);
 	if (d == NULL) {
 		if (t->held)
-			deselect(t->chip, t->in);
+			deselect(t->chip, t->in, true);
 		spi_chip_put(t->chip);
 		transfer_free(t);
 		return;
@@ -355,7 +357,7 @@ static void limit_fired(struct timer *timer)
 	struct transfer *t = d->t, *next;
 
 	if (cancel(d)) {
-		let_go(d);
+		let_go(d, false);
 	} else {
 		next = transfer_new(d);
 		if (next == NULL) {
@@ -553,7 +555,7 @@ static void place(struct spi *d, struct request *r)
 
 	step = spi_frame_next(&s->frame, s->policy, mine, &fr);
 	if (d->held != NULL && (!mine || !step.joins))
-		let_go(d);
+		let_go(d, false);
 	timer_set(&d->gap, 0);
 	r->x.begins = d->held == NULL;
 	r->x.keep = step.keep;
@@ -619,7 +621,7 @@ static void spi_stop(struct queue *q)
 	d->q = NULL;
 	if (d->busy && !cancel(d))
 		return;
-	let_go(d);
+	let_go(d, true);
 	queue_return_all(q);
 }
 
