@@ -46,6 +46,8 @@ test	shellcheck	-	-	shellcheck
 test	groff-base	-	-	groff
 test	valgrind	-	-	valgrind
 test	gcovr		-	-	gcovr
+test	can-utils	-	-	candump
+test	iproute2	-	-	ip
 test	gpiod		2	b	gpioget
 test	device-tree-compiler	-	-	dtc
 test	python3-minimal	-	-	python3
