@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -22,9 +23,9 @@
 #include "vsock-guest.h"
 
 enum { ROUNDS = 5, CASES = 11, BUFFER = 256 << 10, PORT = 1000, GUEST_PORT = 2000, SMALL = 64,
-	LIMIT_MS = 200, NS_PER_MS = 1000000, PLAIN = 2, SIDES = 3, AT_ONCE = 32 };
+	LIMIT_MS = 200, NS_PER_MS = 1000000, PLAIN = 2, SIDES = 3, AT_ONCE = 32, CROWD = 10000 };
 
-enum way { TO_GUEST, FROM_GUEST, TRIPS, CONNECTS_TO_GUEST, CONNECTS_FROM_GUEST };
+enum way { TO_GUEST, FROM_GUEST, TRIPS, CONNECTS_TO_GUEST, CONNECTS_FROM_GUEST, CROWD_OUT };
 
 static const struct vsock_case {
 	const char *name;
@@ -235,26 +236,33 @@ static void *host_main(void *ctx)
 	return NULL;
 }
 
-static int host_start(struct talk *l)
+static int host_listen(struct talk *l)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	bool listens = l->what->way == FROM_GUEST || l->what->way == TRIPS ||
-		l->what->way == CONNECTS_FROM_GUEST;
 	int n;
 
+	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	n = snprintf(a.sun_path, sizeof(a.sun_path), "%s_%d", l->side->uds, PORT);
+	if (n < 0 || (size_t)n >= sizeof(a.sun_path))
+		return error_set(l->err, -ENAMETOOLONG, "%s: too long", l->side->uds);
+	unlink(a.sun_path);
+	if (l->fd < 0 || bind(l->fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    listen(l->fd, 128) < 0)
+		return error_set(l->err, -errno, "%s: %s", a.sun_path, strerror(errno));
+	return 0;
+}
+
+static int host_start(struct talk *l)
+{
+	int ret = 0;
+
 	l->fd = -1;
-	if (listens) {
-		l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		n = snprintf(a.sun_path, sizeof(a.sun_path), "%s_%d", l->side->uds, PORT);
-		if (n < 0 || (size_t)n >= sizeof(a.sun_path))
-			return error_set(l->err, -ENAMETOOLONG, "%s: too long", l->side->uds);
-		unlink(a.sun_path);
-		if (l->fd < 0 || bind(l->fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
-		    listen(l->fd, 128) < 0)
-			return error_set(l->err, -errno, "%s: %s", a.sun_path, strerror(errno));
-	}
-	n = pthread_create(&l->thread, NULL, host_main, l);
-	return n == 0 ? 0 : error_set(l->err, -n, "no thread");
+	if (l->what->way != TO_GUEST && l->what->way != CONNECTS_TO_GUEST)
+		ret = host_listen(l);
+	if (ret < 0)
+		return ret;
+	ret = pthread_create(&l->thread, NULL, host_main, l);
+	return ret == 0 ? 0 : error_set(l->err, -ret, "no thread");
 }
 
 /* -- The guest ------------------------------------------------------------------------ */
@@ -654,6 +662,153 @@ static int run_case(const struct ends_setup *setup, const struct vsock_case *wha
 	return 0;
 }
 
+/* -- Many at a time ---------------------------------------------------------------------------- */
+
+struct crowd {
+	struct talk l;
+	int *fds;
+	unsigned n;                     /* accepted, atomic */
+};
+
+/* Accepts all, then gives every one back what it sends. */
+static void *crowd_main(void *ctx)
+{
+	struct crowd *c = ctx;
+	struct pollfd p = { .fd = c->l.fd, .events = POLLIN };
+	uint8_t buf[SMALL];
+	unsigned n = 0, i;
+	ssize_t got;
+
+	while (!stopped(&c->l) && n < CROWD) {
+		if (poll(&p, 1, LIMIT_MS) <= 0)
+			continue;
+		c->fds[n] = accept4(c->l.fd, NULL, NULL, SOCK_CLOEXEC);
+		if (c->fds[n] < 0)
+			continue;
+		limit(c->fds[n]);
+		__atomic_store_n(&c->n, ++n, __ATOMIC_RELEASE);
+	}
+	for (i = 0; i < n && !stopped(&c->l);) {
+		got = recv(c->fds[i], buf, sizeof(buf), 0);
+		if (late(got))
+			continue;
+		if (got > 0)
+			write_all(&c->l, c->fds[i], buf, (size_t)got);
+		i++;
+	}
+	return NULL;
+}
+
+/* Private memory in KiB. */
+static unsigned long memory_of(pid_t pid)
+{
+	unsigned long sum = 0;
+	char line[256], *p;
+	FILE *f;
+
+	snprintf(line, sizeof(line), "/proc/%d/smaps_rollup", (int)pid);
+	f = fopen(line, "re");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		for (p = line + 14; strncmp(line, "Private_Dirty:", 14) == 0 && *p != 'k'; p++) {
+			if (*p >= '0' && *p <= '9')
+				sum = sum * 10 + (unsigned long)(*p - '0');
+		}
+	}
+	if (f != NULL)
+		fclose(f);
+	return sum;
+}
+
+static int crowd_open(struct crowd *c, struct vg_conn *conns)
+{
+	unsigned i, k;
+	int ret = 0;
+
+	for (i = 0; ret == 0 && i < CROWD; i = k) {
+		for (k = i; ret == 0 && k < i + AT_ONCE && k < CROWD; k++) {
+			conns[k] = (struct vg_conn){ .ctx = &c->l, .got = got_bytes };
+			ret = vg_connect(&c->l.side->g, &conns[k], PORT, c->l.err);
+		}
+		for (; ret == 0 && i < k; i += conns[i].state == VG_OPEN) {
+			if (conns[i].state == VG_ASKED)
+				ret = turn(&c->l, NULL);
+			else if (conns[i].state == VG_CLOSED)
+				ret = error_set(c->l.err, -ECONNREFUSED, "connection %u is refused",
+						i);
+		}
+	}
+	return ret;
+}
+
+static int crowd_talk(struct crowd *c, struct vg_conn *conns)
+{
+	uint64_t end = now_ns() + 100 * c->l.slice;
+	unsigned i = 0;
+	int ret = 0;
+
+	c->l.side->units = 0;
+	while (ret == 0 && c->l.side->units < (uint64_t)CROWD * SMALL && now_ns() < end) {
+		if (i < CROWD)
+			ret = vg_write(&conns[i], data, SMALL, SMALL, c->l.err);
+		i += ret > 0;
+		ret = ret < 0 ? ret : turn(&c->l, NULL);
+	}
+	if (ret == 0 && c->l.side->units != (uint64_t)CROWD * SMALL)
+		ret = error_set(c->l.err, -ETIMEDOUT, "%llu bytes came back of %u",
+				(unsigned long long)c->l.side->units, CROWD * SMALL);
+	return ret;
+}
+
+static int run_crowd(struct side *s, struct out *o, struct error *err)
+{
+	static const struct vsock_case what = { "crowd", CROWD_OUT, 0 };
+	struct crowd c = { .l = { .what = &what, .side = s, .err = err,
+		.slice = 200ULL * NS_PER_MS } };
+	struct rlimit files = { 0, 0 };
+	struct vg_conn *conns = calloc(CROWD, sizeof(*conns));
+	unsigned long before = memory_of(s->pid);
+	uint64_t start = now_ns();
+	unsigned i;
+	int ret;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	c.fds = calloc(CROWD, sizeof(*c.fds));
+	if (conns == NULL || c.fds == NULL || files.rlim_max < CROWD + 100) {
+		free(conns);
+		free(c.fds);
+		return error_set(err, -EMFILE, "not enough memory or open files for a crowd");
+	}
+	ret = host_listen(&c.l);
+	if (ret == 0 && pthread_create(&c.l.thread, NULL, crowd_main, &c) != 0)
+		ret = error_set(err, -EAGAIN, "no thread");
+	if (ret == 0) {
+		ret = crowd_open(&c, conns);
+		s->ns = now_ns() - start;
+		before = memory_of(s->pid) - before;
+		if (ret == 0)
+			ret = crowd_talk(&c, conns);
+		__atomic_store_n(&c.l.stop, true, __ATOMIC_RELEASE);
+		pthread_join(c.l.thread, NULL);
+	}
+	for (i = 0; ret == 0 && i < CROWD; i++)
+		ret = reset(&conns[i], err);
+	for (i = 0; i < c.n; i++)
+		fd_close(&c.fds[i]);
+	fd_close(&c.l.fd);
+	free(conns);
+	free(c.fds);
+	if (ret < 0)
+		return error_prefix(err, "crowd: ");
+	out_open(o, what.name);
+	out_number(o, "connections", CROWD);
+	out_real(o, "seconds", out_double(s->ns) / 1e9, 2, "");
+	out_real(o, "bytes_of_memory_each", out_double(before) * 1024 / CROWD, 0, "");
+	out_close(o);
+	return settle(&c.l);
+}
+
 static pid_t pid_of(const struct fe *fe)
 {
 	struct ucred cred;
@@ -688,6 +843,8 @@ int vsock_load(const struct ends_setup *setup, struct out *o, struct error *err)
 		    strncmp(cases[i].name, setup->only, strlen(setup->only)) == 0)
 			ret = run_case(setup, &cases[i], s, o, err);
 	}
+	if (ret == 0 && (setup->only == NULL || strcmp(setup->only, "crowd") == 0))
+		ret = run_crowd(&s[0], o, err);
 	vdev_free(s[0].v);
 	vdev_free(s[1].v);
 	free(s);
