@@ -14,6 +14,11 @@ enum log_target { LOG_TARGET_STDERR, LOG_TARGET_SYSLOG, LOG_TARGET_JOURNAL };
  * understood are ignored. program is the applet ("vhost-device-rng").
  */
 void log_setup(const char *program, enum log_level level, enum log_target target);
+
+/* How lines begin that speak of an instance; until then, as those of the process. */
+typedef const char *log_namer(const struct instance *in);
+void log_name_instances(log_namer *name_of);
+
 int log_parse_level(const char *text, enum log_level *ret_level);
 enum log_level log_filter_level(const char *filter, const char *device, enum log_level otherwise);
 

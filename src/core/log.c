@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "core/log-core.h"
-#include "vhost-device/instance.h"
 
 enum { LINES_PER_SECOND = 5, LINE_MAX_BYTES = 1024 };
 
@@ -17,6 +16,7 @@ static struct {
 	const char *program;
 	enum log_level level;
 	enum log_target target;
+	log_namer *name_of;
 } settings = { "vhost-device", LOG_LEVEL_WARN, LOG_TARGET_STDERR };
 
 static const char *const level_names[] = { "off", "error", "warn", "info", "debug", "trace" };
@@ -33,6 +33,11 @@ void log_setup(const char *program, enum log_level level, enum log_target target
 	settings.target = target;
 	if (target == LOG_TARGET_SYSLOG)
 		openlog(program, LOG_PID, LOG_DAEMON);
+}
+
+void log_name_instances(log_namer *name_of)
+{
+	__atomic_store_n(&settings.name_of, name_of, __ATOMIC_RELAXED);
 }
 
 bool log_enabled(enum log_level level)
@@ -127,12 +132,13 @@ static void log_va(enum log_level level, const struct instance *in, unsigned dro
 static void log_va(enum log_level level, const struct instance *in, unsigned dropped,
 		   const char *fmt, va_list ap)
 {
+	log_namer *name_of = __atomic_load_n(&settings.name_of, __ATOMIC_RELAXED);
 	char line[LINE_MAX_BYTES];
 	size_t n = 0;
 	char *p;
 
-	if (in != NULL)
-		n = (size_t)snprintf(line, sizeof(line), "%.100s: ", instance_name(in));
+	if (in != NULL && name_of != NULL)
+		n = (size_t)snprintf(line, sizeof(line), "%.100s: ", name_of(in));
 	vsnprintf(line + n, sizeof(line) - n, fmt, ap);
 	n = strlen(line);
 	if (dropped > 0)

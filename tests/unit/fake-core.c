@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/log-core.h"
 #include "fake-core.h"
 #include "vhost-device/worker.h"
 
@@ -42,11 +43,19 @@ static unsigned threads(void)
 
 /* The driver. */
 
+/* Asked for each line. */
+static const char *name_of(const struct instance *in)
+{
+	fake.warnings++;
+	return "fake";
+}
+
 void fake_setup(const struct device *device, uint64_t now)
 {
 	struct error err = ERROR_NONE;
 
 	memset(&fake, 0, sizeof(fake));
+	log_name_instances(name_of);
 	fake.device = device;
 	/* With our first thread a sanitizer may start one of its own: before they are counted. */
 	worker_put(worker_get("first", 1, &err));
@@ -249,7 +258,6 @@ const void *instance_conf(const struct instance *in)
 
 const char *instance_name(const struct instance *in)
 {
-	fake.warnings++;
 	return "fake";
 }
 

@@ -21,12 +21,6 @@ enum { MS = 1000 * 1000, DEADLINE_MS = 10 * 1000 };
 
 static struct loop *loop;
 
-/* The log asks for names of instances; there are none here. */
-const char *instance_name(const struct instance *in)
-{
-	return "test";
-}
-
 /* What the listener told. */
 static int got[16];
 static unsigned n_got, n_ended;

@@ -62,11 +62,6 @@ static unsigned n_avail, n_done, n_popped, appetite;
 static bool hungry, signals_wanted, signalled_once;
 static int kick, call;
 
-const char *instance_name(const struct instance *in)
-{
-	return "model";
-}
-
 static uint32_t rnd(uint32_t below)
 {
 	seed ^= seed << 13;

@@ -12,12 +12,6 @@
 #include "vhost-device/fd.h"
 #include "vhost-device/instance.h"
 
-/* The log asks for names of instances; there are none here. */
-const char *instance_name(const struct instance *in)
-{
-	return "test";
-}
-
 static struct loop *loop;
 static struct upcalls up;
 static unsigned files;

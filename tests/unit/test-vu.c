@@ -25,12 +25,6 @@ enum { QUEUES = 3 };
 	BIT(VU_PF_CONFIG) | BIT(VU_PF_RESET_DEVICE) | BIT(VU_PF_INBAND_NOTIFICATIONS) | \
 	BIT(VU_PF_CONFIGURE_MEM_SLOTS) | BIT(VU_PF_STATUS))
 
-/* The log asks for names of instances; there are none here. */
-const char *instance_name(const struct instance *in)
-{
-	return "test";
-}
-
 static struct loop *loop;
 static struct vu vu;
 static int peer;
