@@ -25,4 +25,10 @@ int fd_signal_socket(int fd);
 /* A Unix socket of this type (SOCK_STREAM ..), or of any (0)? */
 bool fd_is_unix_socket(int fd, int type);
 
+/*
+ * Is fd the other end of this connected Unix socket? Ends are told apart by
+ * name; where the other one has none, fd gets one of the abstract namespace.
+ */
+bool fd_is_other_end(int fd, int sock);
+
 #endif

@@ -2,9 +2,11 @@
 /* File descriptors: one owner each, close-on-exec. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "vhost-device/fd.h"
@@ -80,4 +82,26 @@ bool fd_is_unix_socket(int fd, int type)
 
 	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX &&
 		getsockopt(fd, SOL_SOCKET, SO_TYPE, &is, &len) == 0 && (type == 0 || is == type);
+}
+
+bool fd_is_other_end(int fd, int sock)
+{
+	const struct sockaddr any = { .sa_family = AF_UNIX };
+	struct sockaddr_un own, peer;
+	socklen_t n_own = sizeof(own), n_peer = sizeof(peer);
+
+	if (!fd_is_unix_socket(fd, 0) ||
+	    getpeername(sock, (struct sockaddr *)&peer, &n_peer) < 0)
+		return false;
+	if (n_peer == sizeof(peer.sun_family)) {
+		/* The kernel chooses a name that nobody has ("autobind", unix(7)). */
+		if (bind(fd, &any, sizeof(any.sa_family)) < 0)
+			return false;
+		n_peer = sizeof(peer);
+		if (getpeername(sock, (struct sockaddr *)&peer, &n_peer) < 0)
+			return false;
+	}
+	return getsockname(fd, (struct sockaddr *)&own, &n_own) == 0 && n_own == n_peer &&
+		n_own > sizeof(own.sun_family) &&
+		memcmp(&own, &peer, n_own < sizeof(own) ? n_own : sizeof(own)) == 0;
 }

@@ -12,6 +12,7 @@
  * elsewhere goes to whoever had the signal before.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "core/mem-priv.h"
@@ -132,22 +134,24 @@ bool mem_mapping_dead(const struct mem_mapping *m)
 int mem_file_look(const struct mem_region *r, struct mem_file *ret_file, struct error *err)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), block;
-	struct stat st;
+	struct statx st;
 
-	if (fstat(r->fd, &st) < 0)
+	/* What the kernel knows: whoever serves the file might not answer. */
+	if (statx(r->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st) < 0)
 		return error_set(err, -errno, "memory region at 0x%" PRIx64 ": %s", r->guest,
 				 strerror(errno));
-	if (!S_ISREG(st.st_mode))
+	if (!S_ISREG(st.stx_mode))
 		return error_set(err, -EINVAL, "memory region at 0x%" PRIx64
 				 ": its descriptor is not a memory file", r->guest);
-	if (!range_fits(r->offset, r->size, (uint64_t)st.st_size))
+	if (!range_fits(r->offset, r->size, st.stx_size))
 		return error_set(err, -EINVAL, "memory region at 0x%" PRIx64 ": 0x%" PRIx64
 				 " bytes from offset 0x%" PRIx64 " exceed the file's 0x%" PRIx64,
-				 r->guest, r->size, r->offset, (uint64_t)st.st_size);
+				 r->guest, r->size, r->offset, (uint64_t)st.stx_size);
 	/* Of a file of huge pages, the block size is the page size that mappings must keep. */
-	block = (uint64_t)st.st_blksize;
+	block = st.stx_blksize;
 	*ret_file = (struct mem_file){
-		.device = st.st_dev, .inode = st.st_ino, .offset = r->offset, .size = r->size,
+		.device = makedev(st.stx_dev_major, st.stx_dev_minor), .inode = st.stx_ino,
+		.offset = r->offset, .size = r->size,
 		.align = block > page && (block & (block - 1)) == 0 ? block : page,
 	};
 	return 0;

@@ -9,6 +9,7 @@
  * that fails and has no way to say so ends the session.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -151,10 +152,20 @@ static int nothing_to_do(struct vu *vu, struct request *rq)
 	return 0;
 }
 
+/* Whoever holds the other end of the connection would never see it close. */
+static int check_not_own(const struct vu *vu, int fd, struct error *err)
+{
+	if (!fd_is_other_end(fd, vu->channel.fd))
+		return 0;
+	return error_set(err, -EINVAL, "its descriptor is this connection");
+}
+
 static int set_backend_fd(struct vu *vu, struct request *rq)
 {
-	int ret = upcalls_attach(&vu->up, take_fd(&rq->m->fds[0]));
+	int ret = check_not_own(vu, rq->m->fds[0], &rq->err);
 
+	if (ret == 0)
+		ret = upcalls_attach(&vu->up, take_fd(&rq->m->fds[0]));
 	if (ret == 0)
 		vu->ops->backend(vu);
 	return ret;
@@ -253,15 +264,21 @@ static int get_vring_base(struct vu *vu, struct request *rq)
 /*
  * Anything else, a pipe for instance, could block us when it is read, written,
  * polled or closed, because others may set its flags again. What has no type is
- * an eventfd or a relative of it.
+ * an eventfd or a relative of it. Where a file lies is not asked: that could
+ * take its time as well.
  */
-static int check_notifier(struct request *rq)
+static int check_notifier(const struct vu *vu, struct request *rq)
 {
-	struct stat st;
+	struct statx st;
+	int fd;
 
-	if (rq->m->n_fds == 0 || fd_is_unix_socket(rq->m->fds[0], 0))
+	if (rq->m->n_fds == 0)
 		return 0;
-	if (fstat(rq->m->fds[0], &st) == 0 && (st.st_mode & S_IFMT) == 0)
+	fd = rq->m->fds[0];
+	if (fd_is_unix_socket(fd, 0))
+		return check_not_own(vu, fd, &rq->err);
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) == 0 &&
+	    (st.stx_mode & S_IFMT) == 0)
 		return 0;
 	return error_set(&rq->err, -EINVAL,
 			 "its descriptor is neither an eventfd nor a Unix socket");
@@ -269,14 +286,14 @@ static int check_notifier(struct request *rq)
 
 static int set_vring_kick(struct vu *vu, struct request *rq)
 {
-	int ret = check_notifier(rq);
+	int ret = check_notifier(vu, rq);
 
 	return ret < 0 ? ret : vu->ops->ring_kick(vu, rq->index, ring_fd(rq), &rq->err);
 }
 
-static int writable_fd(struct request *rq, int *ret_fd)
+static int writable_fd(const struct vu *vu, struct request *rq, int *ret_fd)
 {
-	int ret = check_notifier(rq);
+	int ret = check_notifier(vu, rq);
 
 	if (ret == 0 && rq->m->n_fds > 0)
 		ret = fd_set_nonblock(rq->m->fds[0]);
@@ -288,7 +305,7 @@ static int writable_fd(struct request *rq, int *ret_fd)
 static int set_vring_call(struct vu *vu, struct request *rq)
 {
 	int fd;
-	int ret = writable_fd(rq, &fd);
+	int ret = writable_fd(vu, rq, &fd);
 
 	if (ret == 0)
 		vu->ops->ring_call(vu, rq->index, fd);
@@ -298,7 +315,7 @@ static int set_vring_call(struct vu *vu, struct request *rq)
 static int set_vring_err(struct vu *vu, struct request *rq)
 {
 	int fd;
-	int ret = writable_fd(rq, &fd);
+	int ret = writable_fd(vu, rq, &fd);
 
 	if (ret == 0)
 		vu->ops->ring_err(vu, rq->index, fd);

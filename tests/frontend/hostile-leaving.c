@@ -6,15 +6,19 @@
 
 enum step {
 	L_CONNECT, L_FEATURES, L_PROTOCOL, L_OWNER, L_ACK, L_MEMORY, L_NUM, L_BASE, L_ADDR, L_CALL,
-	L_ERR, L_KICK, L_ENABLE, L_CHANNEL, L_REQUESTS, L_DISABLE, L_STOP, L_RESET, L_N
+	L_ERR, L_KICK, L_ENABLE, L_CHANNEL, L_REQUESTS, L_DISABLE, L_STOP, L_RESET, L_N,
+	/* The only ones of their session. */
+	L_OWN_KICK = L_N, L_OWN_CALL, L_OWN_ERR, L_OWN_CHANNEL, L_ALL
 };
 
-static const char *const names[L_N] = {
+static const char *const names[L_ALL] = {
 	"connecting", "GET_FEATURES", "SET_PROTOCOL_FEATURES", "SET_OWNER", "SET_FEATURES",
 	"SET_MEM_TABLE", "SET_VRING_NUM", "SET_VRING_BASE", "SET_VRING_ADDR", "SET_VRING_CALL",
 	"SET_VRING_ERR", "SET_VRING_KICK", "SET_VRING_ENABLE", "SET_BACKEND_REQ_FD",
 	"requests that nobody awaits", "disabling in full run", "GET_VRING_BASE in full run",
-	"RESET_DEVICE in full run",
+	"RESET_DEVICE in full run", "its own socket as kick descriptor",
+	"its own socket as call descriptor", "its own socket as err descriptor",
+	"its own socket as back-end channel",
 };
 
 static const char *name(unsigned row)
@@ -90,16 +94,36 @@ static void step(struct guest *g, enum step s)
 		ck_ok(fe_send(g->fe, VU_RESET_DEVICE, 9, NULL, 0, NULL, 0, &err));
 		break;
 	case L_CONNECT:
-	case L_N:
+	default:
 		break;
 	}
 }
 
+/* Whoever keeps it keeps the connection open. */
+static void send_own(struct hostile *h, enum step s)
+{
+	static const uint32_t requests[] = { VU_SET_VRING_KICK, VU_SET_VRING_CALL,
+		VU_SET_VRING_ERR, VU_SET_BACKEND_REQ_FD };
+	struct guest *g = hostile_guest(h, CASE_NEGOTIATED);
+	size_t size = s == L_OWN_CHANNEL ? 0 : sizeof(uint64_t);
+	const uint64_t index = 0;
+	int fd = fe_fd(g->fe);
+
+	/* Without an answer, which would come back by the channel. */
+	ck_ok(fe_send(g->fe, requests[s - L_OWN_KICK], VU_VERSION, &index, size, &fd, 1, &err));
+	guest_free(g);
+}
+
 static void play(struct hostile *h, unsigned row)
 {
-	struct guest *g = hostile_guest(h, CASE_CONNECTED);
+	struct guest *g;
 	enum step s;
 
+	if (row >= L_N) {
+		send_own(h, (enum step)row);
+		return;
+	}
+	g = hostile_guest(h, CASE_CONNECTED);
 	for (s = L_CONNECT; s <= row; s++)
 		step(g, s);
 	guest_free(g);
@@ -107,7 +131,7 @@ static void play(struct hostile *h, unsigned row)
 
 static unsigned count(void)
 {
-	return L_N;
+	return L_ALL;
 }
 
 const struct hostile_kind hostile_leaving = { "leaving", count, name, play };
