@@ -134,13 +134,13 @@ const struct tool *tool_find(const char *name)
 	return NULL;
 }
 
-void print_tool_help(const struct tool *tool)
+void print_tool_help(const struct tool *tool, bool brief)
 {
 	struct doc_command buf;
 	const struct doc_command *a;
 	unsigned i;
 
-	doc_help(stdout, &tool->doc);
+	doc_help(stdout, &tool->doc, brief);
 	if (tool->action == NULL)
 		return;
 	puts("\nDevices and actions:");
@@ -206,14 +206,14 @@ static int command_help(int argc, char **argv)
 	if (command_find(argv[0]) != NULL)
 		return print_command_help(command_find(argv[0]));
 	if (tool_find(argv[0]) != NULL) {
-		print_tool_help(tool_find(argv[0]));
+		print_tool_help(tool_find(argv[0]), false);
 		return EXIT_DONE;
 	}
 	device = registry_find(argv[0]);
 	if (device == NULL)
 		return complain_unknown(argv[0]);
 	d = applet_doc(device);
-	doc_help(stdout, &d);
+	doc_help(stdout, &d, false);
 	return EXIT_DONE;
 }
 

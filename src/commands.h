@@ -26,7 +26,7 @@ void print_usage(FILE *out);
 const struct command *command_find(const char *name);
 int print_command_help(const struct command *c);
 /* Options of a tool, and its actions. */
-void print_tool_help(const struct tool *tool);
+void print_tool_help(const struct tool *tool, bool brief);
 const struct tool *tool_find(const char *name);
 /* One line on standard error, and the hint of a usage error; returns code. */
 int complain(int code, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -146,10 +146,10 @@ static int serve(const struct doc *d, const struct device *device, const char *p
 }
 
 static int print_and_stop(const struct doc *d, const struct device *device,
-			  const struct option *stop)
+			  const struct option *stop, bool brief)
 {
 	if (strcmp(stop->name, "help") == 0)
-		doc_help(stdout, d);
+		doc_help(stdout, d, brief);
 	else if (strcmp(stop->name, "version") == 0)
 		printf("%s %s\n", d->program, VHOST_DEVICE_VERSION);
 	else if (device != NULL)
@@ -157,15 +157,21 @@ static int print_and_stop(const struct doc *d, const struct device *device,
 	return EXIT_DONE;
 }
 
-static bool asks_capabilities(int argc, char **argv)
+static bool has_word(int argc, char **argv, const char *word)
 {
 	int i;
 
 	for (i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		if (strcmp(argv[i], "--print-capabilities") == 0)
+		if (strcmp(argv[i], word) == 0)
 			return true;
 	}
 	return false;
+}
+
+/* -h and no --help. */
+static bool is_brief(int argc, char **argv)
+{
+	return !has_word(argc, argv, "--help");
 }
 
 /* The last value of a row among args, or NULL. */
@@ -188,7 +194,7 @@ static int run_applet(const struct device *device, int argc, char **argv)
 	struct error err = ERROR_NONE;
 	int ret;
 
-	if (asks_capabilities(argc, argv)) {
+	if (has_word(argc, argv, "--print-capabilities")) {
 		print_capabilities(device);
 		return EXIT_DONE;
 	}
@@ -196,7 +202,7 @@ static int run_applet(const struct device *device, int argc, char **argv)
 	if (ret < 0)
 		ret = report(&d, ret, &err);
 	else if (stop != NULL)
-		ret = print_and_stop(&d, device, stop);
+		ret = print_and_stop(&d, device, stop, is_brief(argc, argv));
 	else
 		ret = serve(&d, device, text_of(&args, opt_lookup(&d.tables, "config", 6)), &args);
 	opt_values_finish(&args);
@@ -224,7 +230,7 @@ int command_run(int argc, char **argv)
 	if (ret < 0)
 		ret = report(&d, ret, &err);
 	else if (stop != NULL)
-		ret = print_and_stop(&d, NULL, stop);
+		ret = print_and_stop(&d, NULL, stop, is_brief(argc, argv));
 	else
 		ret = serve(&d, NULL, path, &args);
 	opt_values_finish(&args);
@@ -267,8 +273,8 @@ static int run_tool(const struct tool *tool, int argc, char **argv)
 	if (stop == NULL)
 		return EXIT_DONE;
 	if (strcmp(stop->name, "help") != 0)
-		return print_and_stop(&tool->doc, NULL, stop);
-	print_tool_help(tool);
+		return print_and_stop(&tool->doc, NULL, stop, is_brief(argc, argv));
+	print_tool_help(tool, is_brief(argc, argv));
 	return EXIT_DONE;
 }
 

@@ -72,6 +72,7 @@ struct instance {
 	struct upcall config_upcall;
 
 	struct turn_end step;
+	struct timer penalty;           /* no session before it runs out */
 	struct timer slow;              /* a drain takes long: say so */
 	unsigned slow_s;
 

@@ -257,10 +257,21 @@ static void on_inband(struct queue *q, bool err)
 	send_signals(r);
 }
 
+static void on_stalled(struct queue *q)
+{
+	struct instance *in = queue_instance(q);
+
+	log_limited(&in->group.log_limit, LOG_LEVEL_WARN, in,
+		    "queue %u: the front end lets its call or err descriptor block: "
+		    "the session ends", queue_index(q));
+	instance_schedule(in);
+}
+
 const struct queue_events instance_queue_events = {
 	.broken = on_broken,
 	.drained = on_drained,
 	.inband = on_inband,
+	.stalled = on_stalled,
 };
 
 /* Config changes: coalesced, and only while something runs. */

@@ -15,12 +15,14 @@
 #include <string.h>
 
 #include "core/instance-priv.h"
+#include "core/log-core.h"
 #include "wire/vhost-user.h"
 
 enum {
 	NS_PER_MS = 1000 * 1000,
 	SLOW_FIRST_S = 1,               /* the first warning of a drain, and the next ones */
 	SLOW_AGAIN_S = 10,
+	PENALTY_MS = 1000,              /* after a session that held the loop */
 };
 
 static const uint64_t core_features = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_INDIRECT_DESC) |
@@ -163,10 +165,29 @@ static void session_end(struct instance *in)
 	for (i = 0; i < in->n_rings; i++)
 		ring_forget(&in->rings[i]);
 	mem_map_unref(take_ptr(in->map));
-	in->wants_listener = true;
+	/* Held up once in a while at most: the loop serves others too. */
+	if (in->group.stalled)
+		timer_set(&in->penalty, after_ms(in, PENALTY_MS));
+	else
+		in->wants_listener = true;
+	in->group.stalled = false;
 	log_info(in, "session ended");
 	if (in->once)
 		in->no_more = true;
+}
+
+static void on_penalty_over(struct timer *t)
+{
+	struct instance *in = container_of(t, struct instance, penalty);
+
+	in->wants_listener = true;
+	instance_schedule(in);
+}
+
+static void drop_session(struct instance *in)
+{
+	vu_close(&in->vu);
+	instance_session_over(&in->vu);
 }
 
 /* Leaving. */
@@ -187,10 +208,8 @@ static void on_deadline(struct timer *t)
 {
 	struct instance *in = container_of(t, struct instance, deadline);
 
-	if (in->session == SESSION_ON) {
-		vu_close(&in->vu);
-		instance_session_over(&in->vu);
-	}
+	if (in->session == SESSION_ON)
+		drop_session(in);
 	in->stuck = open_chains(in) > 0;
 	if (in->stuck)
 		log_warn(in, "%u requests are still at the host and are given up",
@@ -219,10 +238,8 @@ void instance_leave(struct instance *in, void (*ended)(struct instance *in, void
 
 static void step_leaving(struct instance *in)
 {
-	if (in->session == SESSION_ON && !instance_drains(in)) {
-		vu_close(&in->vu);
-		instance_session_over(&in->vu);
-	}
+	if (in->session == SESSION_ON && !instance_drains(in))
+		drop_session(in);
 }
 
 static void step_idle(struct instance *in)
@@ -244,6 +261,8 @@ static void on_step(struct turn_end *t)
 
 	if (in->session == SESSION_ON)
 		rings_step(in);
+	if (in->session == SESSION_ON && in->group.stalled)
+		drop_session(in);
 	if (in->leaving)
 		step_leaving(in);
 	if (in->session == SESSION_OVER && open_chains(in) == 0)
@@ -304,6 +323,7 @@ struct instance *instance_new(struct loop *l, const struct instance_setup *setup
 	struct instance *in = calloc(1, sizeof(*in));
 	int ret;
 
+	log_name_instances(instance_name);
 	if (in == NULL) {
 		error_set(err, -ENOMEM, "no memory");
 		return NULL;
@@ -317,6 +337,7 @@ struct instance *instance_new(struct loop *l, const struct instance_setup *setup
 	in->no_packed = setup->no_packed;
 	in->loop = l;
 	in->step.fn = on_step;
+	timer_init(&in->penalty, l, on_penalty_over);
 	timer_init(&in->slow, l, on_slow);
 	timer_init(&in->deadline, l, on_deadline);
 	if (make_memory(in, setup) < 0) {
@@ -368,13 +389,12 @@ void instance_free(struct instance *in)
 	if (in == NULL)
 		return;
 	listener_free(in->listener);
-	if (in->session == SESSION_ON) {
-		vu_close(&in->vu);
-		instance_session_over(&in->vu);
-	}
+	if (in->session == SESSION_ON)
+		drop_session(in);
 	if (in->session == SESSION_OVER && open_chains(in) == 0)
 		session_end(in);
 	loop_forget_turn_end(in->loop, &in->step);
+	timer_finish(&in->penalty);
 	timer_finish(&in->slow);
 	timer_finish(&in->deadline);
 	/* A job of the device may still write into its own memory: only the process's end helps. */

@@ -26,6 +26,7 @@
 #include <event2/event_struct.h>
 
 #include "core/loop-core.h"
+#include "core/stall.h"
 #include "vhost-device/fd.h"
 
 enum {
@@ -748,6 +749,7 @@ void loop_run(struct loop *l)
 	self = l;
 	while (!loop_stopped(l))
 		loop_turn(l, true);
+	stall_finish();
 	__atomic_store_n(&l->stop, false, __ATOMIC_RELEASE);
 	self = NULL;
 }

@@ -71,21 +71,24 @@ void doc_usage(FILE *out, const struct doc *d)
 	fputc('\n', out);
 }
 
-/* Words of text and more, filled into lines behind the indent. */
-static void print_filled(FILE *out, const char *text, const char *more)
+/* Words of text and more, filled into lines behind the indent; brief: its first sentence. */
+static void print_filled(FILE *out, const char *text, const char *more, bool brief)
 {
+	bool ends = false;
 	size_t n, column = COLUMNS;
 
 	for (;;) {
 		text += strspn(text, " ");
-		if (*text == '\0' && more != NULL) {
+		if ((*text == '\0' || ends) && more != NULL) {
 			text = more;
 			more = NULL;
+			ends = false;
 			continue;
 		}
 		n = strcspn(text, " ");
-		if (n == 0)
+		if (n == 0 || ends)
 			break;
+		ends = brief && more != NULL && text[n - 1] == '.';
 		if (column + 1 + n > COLUMNS) {
 			fprintf(out, "\n%*s%.*s", INDENT, "", (int)n, text);
 			column = INDENT + n;
@@ -98,7 +101,7 @@ static void print_filled(FILE *out, const char *text, const char *more)
 	fputc('\n', out);
 }
 
-void doc_help(FILE *out, const struct doc *d)
+void doc_help(FILE *out, const struct doc *d, bool brief)
 {
 	char name[OPT_NAME_SIZE], more[NOTES_SIZE], letter;
 	const struct option *row;
@@ -115,8 +118,10 @@ void doc_help(FILE *out, const struct doc *d)
 		else
 			fprintf(out, "  %s%s", (row->flags & OPT_POSITIONAL) != 0 ? "" : "    ",
 				name);
-		print_filled(out, row->help, notes(row, more));
+		print_filled(out, row->help, notes(row, more), brief);
 	}
+	if (brief)
+		fputs("\nFor more information, try '--help'.\n", out);
 }
 
 /* ---- manual pages ---- */

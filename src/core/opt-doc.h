@@ -22,7 +22,8 @@ struct doc_command {
 
 /* "Usage: vhost-device-rng [OPTIONS] --socket-path <PATH>" and a newline. */
 void doc_usage(FILE *out, const struct doc *d);
-void doc_help(FILE *out, const struct doc *d);
+/* brief: of each option the first sentence. */
+void doc_help(FILE *out, const struct doc *d, bool brief);
 /* Section OPTIONS of a manual page, with headings NAME and SYNOPSIS before it if wanted. */
 void doc_man_head(FILE *out, const char *name, const char *section, const char *summary);
 void doc_man_synopsis(FILE *out, const struct doc *d);

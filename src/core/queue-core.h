@@ -35,12 +35,19 @@ struct queue_events {
 	void (*drained)(struct queue *q);
 	/* No call fd and in-band notifications: send VRING_CALL (err false) or VRING_ERR. */
 	void (*inband)(struct queue *q, bool err);
+	/*
+	 * A call or err descriptor of the group blocked its writer, so none is
+	 * written to until the owner clears the group's stalled. Comes from
+	 * queue_flush() as well.
+	 */
+	void (*stalled)(struct queue *q);
 };
 
 /* Shared by the queues of one instance: order of publication, one map, counters. */
 struct queue_group {
 	const struct queue_events *events;
 	struct queue *last_ended;       /* its ends are not published yet (core-private) */
+	bool stalled;                   /* see queue_events */
 	struct log_limit log_limit;     /* of what the guest can make us say */
 };
 

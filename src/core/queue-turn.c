@@ -10,10 +10,12 @@
  * a buffer in between (virtio 1.4, 2.7.10 and 2.8.21). A loop that polls looks
  * itself and arms before it sleeps.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "core/mem-priv.h"
 #include "core/queue-priv.h"
+#include "core/stall.h"
 #include "vhost-device/fd.h"
 
 enum {
@@ -61,19 +63,24 @@ static void ring_broke(struct queue *q, const char *why)
 	queue_break(q, why);
 }
 
-static void signal_fd(int fd, bool is_socket)
+static void signal_fd(struct queue *q, int fd, bool is_socket)
 {
-	if (is_socket)
+	if (is_socket) {
 		fd_signal_socket(fd);
-	else
-		fd_signal(fd);
+		return;
+	}
+	if (q->group->stalled || stall_signal(fd) != -EINTR)
+		return;
+	/* Once is enough: none of them is written to from now on. */
+	q->group->stalled = true;
+	q->group->events->stalled(q);
 }
 
 void queue_signal(struct queue *q)
 {
 	q->owes_signal = false;
 	if (q->call_fd >= 0)
-		signal_fd(q->call_fd, q->call_socket);
+		signal_fd(q, q->call_fd, q->call_socket);
 	else if (q->inband)
 		q->group->events->inband(q, false);
 	else
@@ -187,7 +194,7 @@ static void tell_broken(struct queue *q)
 	log_limited(&q->group->log_limit, LOG_LEVEL_WARN, q->instance,
 		    "queue %u: stopped, the ring is broken: %s", q->index, q->why);
 	if (q->err_fd >= 0)
-		signal_fd(q->err_fd, q->err_socket);
+		signal_fd(q, q->err_fd, q->err_socket);
 	else if (q->inband)
 		q->group->events->inband(q, true);
 	/* What else is due comes after it in the same end of turn; it may free the queue. */

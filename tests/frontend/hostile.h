@@ -28,7 +28,8 @@ struct hostile_kind {
 };
 
 extern const struct hostile_kind hostile_messages, hostile_frames, hostile_memory, hostile_addrs,
-	hostile_rings, hostile_fds, hostile_floods, hostile_channel, hostile_leaving;
+	hostile_rings, hostile_fds, hostile_floods, hostile_channel, hostile_leaving,
+	hostile_stall;
 
 /* A victim in a state. */
 struct guest *hostile_guest(const struct hostile *h, enum case_state state);

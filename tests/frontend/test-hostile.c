@@ -8,7 +8,7 @@ enum { AT_LEAST = 150, MOST = 1000, PAUSE_MS = 100 };
 
 static const struct hostile_kind *const kinds[] = {
 	&hostile_messages, &hostile_frames, &hostile_memory, &hostile_addrs, &hostile_rings,
-	&hostile_fds, &hostile_floods, &hostile_channel, &hostile_leaving,
+	&hostile_fds, &hostile_floods, &hostile_channel, &hostile_leaving, &hostile_stall,
 };
 
 static struct hostile h;

@@ -5,6 +5,7 @@ Names the program is started by, exit codes, streams, sockets made and removed,
 inherited sockets, signals, readiness, files with many guests. Results as TAP.
 """
 import contextlib
+import grp
 import json
 import os
 import select
@@ -184,6 +185,25 @@ def help_goes_to_standard_output():
         contains(answer.out, f'Usage: vhost-device {command} ')
         equal(run('help', command).out, answer.out)
     contains(run('rng', '--help').out, '  -s, --socket-path <PATH>\n')
+
+
+def rows_of(text):
+    return [line for line in text.split('\n') if line.startswith('  ') and '-' in line[:7]]
+
+
+@test
+def brief_help_has_every_option_and_less_text():
+    for command in ('rng', 'template', 'run', 'probe'):
+        if command == 'probe' and run('probe', '--help').code != 0:
+            continue
+        brief, full = run(command, '-h'), run(command, '--help')
+        equal((brief.code, brief.err), (0, ''))
+        equal(rows_of(brief.out), rows_of(full.out))
+        contains(brief.out, "For more information, try '--help'.")
+        assert len(brief.out) < len(full.out), command
+    contains(run('rng', '--help').out, 'append the number of the')
+    assert 'append the number of the' not in run('rng', '-h').out
+    equal(run('rng', '-h', '--help').out, run('rng', '--help').out)
 
 
 # words; what the first line of standard error says; exit code
@@ -402,6 +422,13 @@ def permissions_of_the_socket():
 
 
 @test
+def every_group_has_a_name():
+    for group in grp.getgrall()[:4]:
+        with folder(), Server('rng', '-s', 'r', '--socket-group', group.gr_name):
+            equal(os.lstat('r0').st_gid, group.gr_gid)
+
+
+@test
 def inherited_listening_and_connected_sockets():
     with folder():
         one, (ours, theirs) = listening('one'), socket.socketpair()
@@ -439,7 +466,7 @@ def unsuitable_inherited_files():
             equal(len(result.stderr.splitlines()), 1)
 
 
-def hand_over(*sockets):
+def hand_over(*sockets, names=None):
     """preexec_fn: the sockets become 3, 4, ... as a service manager passes them."""
     def preexec():
         high = [os.dup2(s.fileno(), 100 + i, True) for i, s in enumerate(sockets)]

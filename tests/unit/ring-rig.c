@@ -13,11 +13,6 @@
 
 struct rig rig;
 
-const char *instance_name(const struct instance *in)
-{
-	return "rig";
-}
-
 static struct lane *lane_of(struct queue *q)
 {
 	return &rig.lane[queue_index(q)];
@@ -42,8 +37,13 @@ static void on_inband(struct queue *q, bool err)
 		lane_of(q)->told_inband++;
 }
 
+static void on_stalled(struct queue *q)
+{
+	lane_of(q)->told_stalled++;
+}
+
 static const struct queue_events events = {
-	.broken = on_broken, .drained = on_drained, .inband = on_inband,
+	.broken = on_broken, .drained = on_drained, .inband = on_inband, .stalled = on_stalled,
 };
 
 static void echo(struct chain *c)

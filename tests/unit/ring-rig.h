@@ -16,7 +16,8 @@ struct lane {
 	struct queue *queue;
 	int kick, call, err;            /* the test's ends */
 	enum device_mode mode;
-	unsigned handled, popped, told_broken, told_drained, told_inband, told_inband_err;
+	unsigned handled, popped, told_broken, told_drained, told_inband, told_inband_err,
+		told_stalled;
 	unsigned popped_at_most;        /* in one call of handle() */
 	void (*on_handle)(struct lane *l);
 };

@@ -83,7 +83,7 @@ static void has_no_part(const char *part)
 
 START_TEST(help)
 {
-	doc_help(out, &docs[0]);
+	doc_help(out, &docs[0], false);
 	printed("a disk\n\n"
 		"Usage: vhost-device-disk [OPTIONS] --path <PATH> [<IMAGE>...]\n\n"
 		"Options:\n"
@@ -100,6 +100,28 @@ START_TEST(help)
 		"          Truth.\n"
 		"      --flag\n"
 		"          A \"flag\".\n");
+}
+END_TEST
+
+START_TEST(brief_help)
+{
+	doc_help(out, &docs[0], true);
+	printed("a disk\n\n"
+		"Usage: vhost-device-disk [OPTIONS] --path <PATH> [<IMAGE>...]\n\n"
+		"Options:\n"
+		"  -p, --path <PATH>\n"
+		"          Where a|b <is>. [default: /a-b] [alias: --where]\n"
+		"  -c, --count <N>\n"
+		"          .Dot and 'quotes' [x]: back\\slash. [default: 3] [1 to 9]\n"
+		"      --word <WORD>\n"
+		"          Say it. [possible values: one, two]\n"
+		"  <IMAGE>...\n"
+		"          Files. [repeatable]\n"
+		"      --real <BOOL>\n"
+		"          Truth.\n"
+		"      --flag\n"
+		"          A \"flag\".\n"
+		"\nFor more information, try '--help'.\n");
 }
 END_TEST
 
@@ -201,6 +223,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, help);
+	tcase_add_test(tc, brief_help);
 	tcase_add_test(tc, manual_page);
 	tcase_add_test(tc, markdown);
 	tcase_add_test(tc, json);

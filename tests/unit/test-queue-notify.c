@@ -641,6 +641,57 @@ START_TEST(full_socket_as_call)
 }
 END_TEST
 
+static int full_eventfd(void)
+{
+	const uint64_t most = UINT64_MAX - 1;
+	int fd = fd_eventfd();
+
+	ck_assert_int_eq(write(fd, &most, sizeof(most)), sizeof(most));
+	return fd;
+}
+
+/* Nobody reads, and whoever else has the eventfd makes it block again. */
+START_TEST(full_blocking_eventfd_as_call)
+{
+	const uint64_t most = UINT64_MAX - 1;
+	uint64_t count;
+	int fd = full_eventfd();
+
+	start(_i, 64);
+	queue_set_call(lane->queue, fd);
+	expect_served(1);
+	ck_assert_uint_eq(lane->told_stalled, 0);
+	fcntl(fd, F_SETFL, 0);
+	expect_served(2);
+	ck_assert_uint_eq(lane->told_stalled, 1);
+	/* The owner is told once, and nothing is written until it says so. */
+	ck_assert_int_eq(read(fd, &count, sizeof(count)), sizeof(count));
+	ck_assert_uint_eq(count, most);
+	expect_served(3);
+	ck_assert_uint_eq(lane->told_stalled, 1);
+	rig.group.stalled = false;
+	expect_served(4);
+	ck_assert_int_eq(read(fd, &count, sizeof(count)), sizeof(count));
+	ck_assert_uint_eq(count, 1);
+	rig_stop();
+}
+END_TEST
+
+START_TEST(full_blocking_eventfd_as_err)
+{
+	int fd = full_eventfd();
+
+	start(_i, 64);
+	queue_set_err(lane->queue, fd);
+	fcntl(fd, F_SETFL, 0);
+	queue_break(lane->queue, "says the test");
+	loop_turn(rig.loop, false);
+	ck_assert_uint_eq(lane->told_broken, 1);
+	ck_assert_uint_eq(lane->told_stalled, 1);
+	rig_stop();
+}
+END_TEST
+
 START_TEST(regular_file_as_call)
 {
 	start(_i, 64);
@@ -686,6 +737,8 @@ int main(void)
 	tcase_add_loop_test(tc, full_pipe_as_call, 0, 4);
 	tcase_add_loop_test(tc, socket_as_call, 0, 4);
 	tcase_add_loop_test(tc, full_socket_as_call, 0, 4);
+	tcase_add_loop_test(tc, full_blocking_eventfd_as_call, 0, 4);
+	tcase_add_loop_test(tc, full_blocking_eventfd_as_err, 0, 4);
 	tcase_add_loop_test(tc, regular_file_as_call, 0, 4);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
