@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/common.h"
 #include "vhost-device/num.h"
+
+#define GROUPS "/etc/group"
 
 static int parse_mode(const char *text, void *target, struct error *err)
 {
@@ -22,20 +25,46 @@ static int parse_mode(const char *text, void *target, struct error *err)
 	return 0;
 }
 
+/*
+ * Not getgrnam(): it loads the libraries of the name services at run time,
+ * which a static executable cannot have.
+ */
+static int find_group(const char *name, gid_t *ret_gid)
+{
+	FILE *f = fopen(GROUPS, "re");
+	const struct group *entry;
+	int ret = -ENOENT;
+
+	if (f == NULL)
+		return -errno;
+	while (ret < 0 && (entry = fgetgrent(f)) != NULL) {
+		if (strcmp(entry->gr_name, name) != 0)
+			continue;
+		*ret_gid = entry->gr_gid;
+		ret = 0;
+	}
+	fclose(f);
+	return ret;
+}
+
 static int parse_group(const char *text, void *target, struct error *err)
 {
 	struct maybe_int *group = target;
-	const struct group *entry;
-	uint64_t gid;
+	uint64_t number;
+	gid_t gid = 0;
+	int ret;
 
-	if (num_parse(text, 0, INT_MAX, &gid) == 0) {
-		*group = (struct maybe_int){ true, (int)gid };
+	if (num_parse(text, 0, INT_MAX, &number) == 0) {
+		*group = (struct maybe_int){ true, (int)number };
 		return 0;
 	}
-	entry = getgrnam(text);
-	if (entry == NULL)
-		return error_set(err, -ENOENT, "no such group");
-	*group = (struct maybe_int){ true, (int)entry->gr_gid };
+	ret = find_group(text, &gid);
+	if (ret == -ENOENT)
+		return error_set(err, ret, "no such group in " GROUPS ": give its number");
+	if (ret < 0)
+		return error_set(err, ret, GROUPS " cannot be read: %s: give the group's number",
+				 strerror(-ret));
+	*group = (struct maybe_int){ true, (int)gid };
 	return 0;
 }
 
@@ -111,8 +140,8 @@ const struct option process_rows[] = {
 	  "warn", OPT_CHOICE, .words = log_levels, OPT(struct process_conf, log_level) },
 	{ "log-target", "TARGET", "Where to log.", "stderr", OPT_CHOICE, .words = log_targets,
 	  OPT(struct process_conf, log_target) },
-	{ "help", NULL, "Print this help.", NULL, OPT_FLAG, OPT_NO_FILE | OPT_STOP, .brief = 'h',
-	  OPT(struct process_conf, help) },
+	{ "help", NULL, "Print help. -h prints the first sentence of each option's.", NULL,
+	  OPT_FLAG, OPT_NO_FILE | OPT_STOP, .brief = 'h', OPT(struct process_conf, help) },
 	{ "version", NULL, "Print the version.", NULL, OPT_FLAG, OPT_NO_FILE | OPT_STOP,
 	  .brief = 'V', OPT(struct process_conf, version) },
 	{ NULL }
