@@ -182,12 +182,10 @@ const struct command *command_find(const char *name)
 }
 
 /* `run` has options and tells them itself. */
-int print_command_help(const struct command *c)
+int print_command_help(const struct command *c, char *word)
 {
-	char word[] = "--help", *words[] = { word, NULL };
-
 	if (c->run == command_run)
-		return c->run(1, words);
+		return c->run(1, &word);
 	printf("%s\n\nUsage: vhost-device %s %s\n", c->doc.help, c->doc.name, c->doc.args);
 	return EXIT_DONE;
 }
@@ -195,6 +193,7 @@ int print_command_help(const struct command *c)
 static int command_help(int argc, char **argv)
 {
 	const struct device *device;
+	char full[] = "--help";
 	struct doc d;
 
 	if (argc > 1)
@@ -204,7 +203,7 @@ static int command_help(int argc, char **argv)
 		return EXIT_DONE;
 	}
 	if (command_find(argv[0]) != NULL)
-		return print_command_help(command_find(argv[0]));
+		return print_command_help(command_find(argv[0]), full);
 	if (tool_find(argv[0]) != NULL) {
 		print_tool_help(tool_find(argv[0]), false);
 		return EXIT_DONE;

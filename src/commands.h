@@ -24,7 +24,8 @@ struct doc applet_doc(const struct device *device);
 void print_usage(FILE *out);
 /* NULL: no such command. */
 const struct command *command_find(const char *name);
-int print_command_help(const struct command *c);
+/* word: -h or --help */
+int print_command_help(const struct command *c, char *word);
 /* Options of a tool, and its actions. */
 void print_tool_help(const struct tool *tool, bool brief);
 const struct tool *tool_find(const char *name);

@@ -349,7 +349,7 @@ static int run_word(int argc, char **argv)
 		return print_features();
 	c = command_find(argv[0]);
 	if (c != NULL)
-		return argc == 2 && is_help(argv[1]) ? print_command_help(c)
+		return argc == 2 && is_help(argv[1]) ? print_command_help(c, argv[1])
 			: c->run(argc - 1, argv + 1);
 	return run_named(argv[0], argc - 1, argv + 1);
 }
