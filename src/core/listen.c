@@ -590,12 +590,49 @@ void endpoint_finish(struct endpoint *ep)
 	fd_close(&ep->fd);
 }
 
-int listen_fds(int **ret_fds, unsigned *ret_n, struct error *err)
+/* As many names as fds, or none at all. */
+static int copy_names(const char *names, unsigned n, char **ret_names, struct error *err)
+{
+	unsigned n_names = 1;
+	const char *p;
+
+	*ret_names = NULL;
+	if (names == NULL || n == 0)
+		return 0;
+	for (p = names; *p != '\0'; p++)
+		n_names += *p == ':';
+	if (n_names != n)
+		return error_set(err, -EINVAL, "LISTEN_FDNAMES=%s: names %u sockets of %u", names,
+				 n_names, n);
+	*ret_names = strdup(names);
+	return *ret_names != NULL ? 0 : error_set(err, -ENOMEM, "out of memory");
+}
+
+static int take_passed(unsigned n, int **ret_fds, struct error *err)
+{
+	int *fds = calloc(n + 1U, sizeof(*fds));
+	unsigned i;
+
+	if (fds == NULL)
+		return error_set(err, -ENOMEM, "out of memory");
+	for (i = 0; i < n; i++) {
+		fds[i] = FIRST_PASSED_FD + (int)i;
+		if (fcntl(fds[i], F_SETFD, FD_CLOEXEC) == 0)
+			continue;
+		free(fds);
+		return error_set(err, -EBADF, "LISTEN_FDS=%u: fd %d is not open", n,
+				 FIRST_PASSED_FD + (int)i);
+	}
+	*ret_fds = fds;
+	return 0;
+}
+
+int listen_fds(int **ret_fds, unsigned *ret_n, char **ret_names, struct error *err)
 {
 	const char *pid_text = getenv("LISTEN_PID"), *n_text = getenv("LISTEN_FDS");
+	FREE_PTR char *names = NULL;
 	uint64_t pid = 0, n = 0;
-	int *fds, ret = 0;
-	unsigned i;
+	int ret = 0;
 
 	/* Those of another process were inherited by accident. */
 	if (pid_text == NULL || n_text == NULL ||
@@ -605,22 +642,16 @@ int listen_fds(int **ret_fds, unsigned *ret_n, struct error *err)
 		ret = num_parse(n_text, 0, INT16_MAX, &n);
 	if (ret < 0)
 		return error_set(err, ret, "LISTEN_FDS=%s: is not a number of fds", n_text);
-	fds = calloc(n + 1, sizeof(*fds));
-	if (fds == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
-	for (i = 0; i < n; i++) {
-		fds[i] = FIRST_PASSED_FD + (int)i;
-		if (fcntl(fds[i], F_SETFD, FD_CLOEXEC) == 0)
-			continue;
-		free(fds);
-		return error_set(err, -EBADF, "LISTEN_FDS=%s: fd %d is not open", n_text,
-				 FIRST_PASSED_FD + (int)i);
-	}
+	ret = copy_names(getenv("LISTEN_FDNAMES"), (unsigned)n, &names, err);
+	if (ret == 0)
+		ret = take_passed((unsigned)n, ret_fds, err);
+	if (ret < 0)
+		return ret;
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
-	*ret_fds = fds;
 	*ret_n = (unsigned)n;
+	*ret_names = take_ptr(names);
 	return 0;
 }
 

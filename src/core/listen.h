@@ -46,8 +46,11 @@ const char *listener_describe(const struct listener *ln);
 int endpoint_from_fd(int fd, struct endpoint *ret_ep, struct error *err);
 void endpoint_finish(struct endpoint *ep);
 
-/* Service manager: LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES; *ret_n 0 when there are none. */
-int listen_fds(int **ret_fds, unsigned *ret_n, struct error *err);
+/*
+ * Service manager: LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES; *ret_n 0 when there are none. The names
+ * have a ':' between them, NULL: none. Both are the caller's to free.
+ */
+int listen_fds(int **ret_fds, unsigned *ret_n, char **ret_names, struct error *err);
 /* READY=1 to NOTIFY_SOCKET if set, and a line to ready_fd unless negative. */
 void notify_ready(int ready_fd);
 void notify_stopping(void);

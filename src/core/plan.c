@@ -73,11 +73,6 @@ static int bad_count(const struct row_of *row, unsigned n, const char *what, str
 			 "%u by %s", row->socket.count, n, what);
 }
 
-static unsigned inherited_left(const struct plan *plan)
-{
-	return plan->inherited.n - plan->inherited.next;
-}
-
 static bool has_endpoint(const struct row_of *row)
 {
 	const struct socket_conf *s = &row->socket;
@@ -102,7 +97,7 @@ static int count_instances(struct plan *plan, struct row_of *row, struct error *
 	} else if (n > 0 && fds > 0 && n != fds) {
 		return error_set(err, -ERANGE, "%zu sockets are inherited for %u guests", fds, n);
 	} else if (n == 0 && !given && !has_endpoint(row) && row->name == NULL) {
-		n = inherited_left(plan);
+		n = plan->inherited.left;
 	}
 	if (n > 0 && given && n != row->socket.count)
 		return bad_count(row, n, what, err);
@@ -126,17 +121,50 @@ static int make_path(const char *path, const struct row_of *row, unsigned index,
 	return 0;
 }
 
-static int take_inherited(struct plan *plan, struct plan_item *item, struct error *err)
+/* Has this socket of the service manager that name? */
+static bool is_called(const struct plan *plan, unsigned index, const char *name)
 {
-	int fd, ret;
+	const char *p = plan->inherited.names;
+	size_t n;
 
-	if (inherited_left(plan) == 0)
+	if (p == NULL || name == NULL)
+		return false;
+	for (; index > 0; index--)
+		p += strcspn(p, ":") + 1;
+	n = strcspn(p, ":");
+	return strlen(name) == n && memcmp(p, name, n) == 0;
+}
+
+/* The first one with the name of the row, else the first with the name of none. */
+static unsigned find_inherited(const struct plan *plan, const struct row_of *row)
+{
+	unsigned i, other = plan->inherited.n;
+
+	for (i = 0; i < plan->inherited.n; i++) {
+		if (plan->inherited.fds[i] < 0)
+			continue;
+		if (is_called(plan, i, row->name))
+			return i;
+		if (other == plan->inherited.n && !plan->inherited.reserved[i])
+			other = i;
+	}
+	return other;
+}
+
+static int take_inherited(struct plan *plan, const struct row_of *row, struct plan_item *item,
+			  struct error *err)
+{
+	unsigned i = find_inherited(plan, row);
+	int ret;
+
+	if (i == plan->inherited.n)
 		return error_set(err, -ENOTSOCK, "no inherited socket is left: give "
 				 "--socket-path <PATH>");
-	fd = plan->inherited.fds[plan->inherited.next];
-	ret = endpoint_from_fd(fd, &item->endpoint, err);
-	if (ret == 0)
-		plan->inherited.fds[plan->inherited.next++] = -1;
+	ret = endpoint_from_fd(plan->inherited.fds[i], &item->endpoint, err);
+	if (ret == 0) {
+		plan->inherited.fds[i] = -1;
+		plan->inherited.left--;
+	}
 	return ret;
 }
 
@@ -184,7 +212,7 @@ static int make_endpoint(struct plan *plan, const struct row_of *row, struct pla
 	if (s->fds.n > 0 || s->connected_fds.n > 0)
 		return take_fd_option(plan, item, index, err);
 	if (s->path == NULL && s->client == NULL && own == NULL)
-		return take_inherited(plan, item, err);
+		return take_inherited(plan, row, item, err);
 	ep->kind = s->client != NULL ? ENDPOINT_CLIENT : ENDPOINT_PATH;
 	ep->mode = s->mode.set ? s->mode.value : -1;
 	ep->group = s->group.set ? s->group.value : -1;
@@ -243,7 +271,7 @@ static int add_items(struct plan *plan, struct row_of *row, struct error *err)
 		ret = read_own_count(row, err);
 	if (ret == 0)
 		ret = count_instances(plan, row, err);
-	if (inherited_left(plan) > 0)
+	if (plan->inherited.left > 0)
 		row->tables.rows[1] = NULL;
 	if (ret == 0 && opt_missing(&row->tables, &row->layers, err) < 0)
 		ret = row->name != NULL ? -EBADMSG : -EINVAL;
@@ -296,6 +324,24 @@ static int add_sections(struct plan *plan, const struct device *device,
 	return ret;
 }
 
+static int look_for_inherited(struct plan *plan, const struct conf_file *file, struct error *err)
+{
+	unsigned i;
+	size_t k;
+	int ret = listen_fds(&plan->inherited.fds, &plan->inherited.n, &plan->inherited.names,
+			     err);
+
+	if (ret < 0)
+		return ret;
+	plan->inherited.left = plan->inherited.n;
+	plan->inherited.reserved = must(calloc(plan->inherited.n + 1U, sizeof(bool)));
+	for (i = 0; i < plan->inherited.n; i++) {
+		for (k = 0; k < file->n && !plan->inherited.reserved[i]; k++)
+			plan->inherited.reserved[i] = is_called(plan, i, file->sections[k].name);
+	}
+	return 0;
+}
+
 int plan_make(struct plan *plan, const struct device *device, const struct conf_file *file,
 	      const struct opt_values *args, struct error *err)
 {
@@ -306,7 +352,7 @@ int plan_make(struct plan *plan, const struct device *device, const struct conf_
 	};
 	int ret;
 
-	ret = listen_fds(&plan->inherited.fds, &plan->inherited.n, err);
+	ret = look_for_inherited(plan, file, err);
 	if (ret == 0)
 		ret = opt_build(process_rows, &plan->process, &row.layers, 0, err);
 	if (ret == 0)
@@ -332,8 +378,10 @@ void plan_finish(struct plan *plan)
 		free(item->control);
 	}
 	free(plan->items);
-	for (i = plan->inherited.next; i < plan->inherited.n; i++)
+	for (i = 0; i < plan->inherited.n; i++)
 		fd_close(&plan->inherited.fds[i]);
 	free(plan->inherited.fds);
+	free(plan->inherited.names);
+	free(plan->inherited.reserved);
 	*plan = (struct plan){ .n = 0 };
 }

@@ -27,7 +27,9 @@ struct plan {
 	bool level_given;               /* else RUST_LOG may say */
 	struct {                        /* of the service manager; -1 when taken */
 		int *fds;
-		unsigned n, next;
+		char *names;            /* ':' between them, or NULL */
+		bool *reserved;         /* has the name of an instance */
+		unsigned n, left;
 	} inherited;
 };
 

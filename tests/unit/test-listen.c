@@ -562,41 +562,51 @@ START_TEST(passed_fds)
 	struct error err = ERROR_NONE;
 	char pid[16];
 	unsigned n = 42;
-	int *fds = NULL, saved[2], ret, flags;
+	int *fds = NULL, saved[2], refused, ret, flags;
+	char *names = NULL;
 
+	unsetenv("LISTEN_FDNAMES");
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
-	ck_assert_int_eq(listen_fds(&fds, &n, &err), 0);
+	ck_assert_int_eq(listen_fds(&fds, &n, &names, &err), 0);
 	ck_assert_uint_eq(n, 0);
 	free(fds);
 	setenv("LISTEN_PID", "1", 1);
 	setenv("LISTEN_FDS", "1", 1);
-	ck_assert_int_eq(listen_fds(&fds, &n, &err), 0);
+	ck_assert_int_eq(listen_fds(&fds, &n, &names, &err), 0);
 	ck_assert_uint_eq(n, 0);
 	free(fds);
 	snprintf(pid, sizeof(pid), "%d", getpid());
 	setenv("LISTEN_PID", pid, 1);
 	setenv("LISTEN_FDS", "x", 1);
-	ck_assert_int_lt(listen_fds(&fds, &n, &err), 0);
+	ck_assert_int_lt(listen_fds(&fds, &n, &names, &err), 0);
 	setenv("LISTEN_FDS", "1000", 1);
-	ck_assert_int_eq(listen_fds(&fds, &n, &err), -EBADF);
+	ck_assert_int_eq(listen_fds(&fds, &n, &names, &err), -EBADF);
 	/* The test library may have its own use for these two. */
 	saved[0] = fcntl(3, F_DUPFD, 100);
 	saved[1] = fcntl(4, F_DUPFD, 100);
 	dup2(1, 3);
 	dup2(1, 4);
 	setenv("LISTEN_FDS", "2", 1);
-	ret = listen_fds(&fds, &n, &err);
+	setenv("LISTEN_FDNAMES", "a:b:c", 1);
+	refused = listen_fds(&fds, &n, &names, &err);
+	setenv("LISTEN_FDNAMES", "a:b", 1);
+	ret = listen_fds(&fds, &n, &names, &err);
 	flags = fcntl(4, F_GETFD);
 	dup2(saved[0], 3);
 	dup2(saved[1], 4);
+	ck_assert_int_eq(refused, -EINVAL);
+	ck_assert_str_eq(err.text, "LISTEN_FDNAMES=a:b:c: names 3 sockets of 2");
 	ck_assert_int_eq(ret, 0);
 	ck_assert_uint_eq(n, 2);
 	ck_assert_int_eq(fds[0], 3);
 	ck_assert_int_eq(fds[1], 4);
 	ck_assert_int_ne(flags & FD_CLOEXEC, 0);
 	ck_assert_ptr_null(getenv("LISTEN_FDS"));
+	ck_assert_ptr_null(getenv("LISTEN_FDNAMES"));
+	ck_assert_str_eq(names, "a:b");
 	free(fds);
+	free(names);
 }
 END_TEST
 

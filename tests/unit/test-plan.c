@@ -161,6 +161,8 @@ START_TEST(one_guest)
 	ck_assert_int_eq(r.plan.items[0].endpoint.mode, 0640);
 	ck_assert_int_eq(r.plan.items[0].endpoint.group, 7);
 	ck_assert(r.plan.level_given);
+	make_ok(&numbered, NULL, "-s /run/x --socket-group root");
+	ck_assert_int_eq(r.plan.items[0].endpoint.group, 0);
 }
 END_TEST
 
@@ -227,7 +229,8 @@ static const struct {
 	{ &numbered, "-s x --socket-mode 8", -EINVAL, "must be octal permissions, 0 to 0777" },
 	{ &numbered, "-s x --socket-mode 1000", -EINVAL, "must be octal permissions" },
 	{ &numbered, "-s x --socket-group no-such-group", -ENOENT,
-	  "invalid value 'no-such-group' for '--socket-group <GROUP>': no such group" },
+	  "invalid value 'no-such-group' for '--socket-group <GROUP>': no such group in "
+	  "/etc/group: give its number" },
 	{ &numbered, "-s x --threads 0", -ERANGE, "must be 1 to 1024" },
 	{ &numbered, "-s x --ready-fd a", -EINVAL, "must be the number of an open file" },
 	{ &numbered, "--socket-fd 1000", -EBADF, "1000" },
@@ -297,7 +300,7 @@ START_TEST(a_connected_socket_is_connected)
 END_TEST
 
 /* The service manager hands over from 3 on, which may be taken here: in a child. */
-static void inherit(const char *number)
+static void inherit(const char *number, const char *called)
 {
 	char pid[16];
 	int a = listening_socket(), b = listening_socket();
@@ -309,20 +312,28 @@ static void inherit(const char *number)
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	setenv("LISTEN_PID", pid, 1);
 	setenv("LISTEN_FDS", number, 1);
+	unsetenv("LISTEN_FDNAMES");
+	if (called != NULL)
+		setenv("LISTEN_FDNAMES", called, 1);
 }
 
 /* Result of fn in a child that inherits sockets. */
-static int in_child(const char *number, bool (*fn)(void))
+static int in_child_named(const char *number, const char *called, bool (*fn)(void))
 {
 	pid_t pid = fork();
 	int status = -1;
 
 	if (pid == 0) {
-		inherit(number);
+		inherit(number, called);
 		_exit(fn() ? 0 : 1);
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	return status;
+}
+
+static int in_child(const char *number, bool (*fn)(void))
+{
+	return in_child_named(number, NULL, fn);
 }
 
 static bool two_guests(void)
@@ -350,6 +361,57 @@ static bool not_used(void)
 {
 	return make(&numbered, NULL, "-s x") == 0 && r.plan.items[0].endpoint.fd == -1;
 }
+
+/* The fds of instances a, b and c are in the order of the file. */
+static bool fds_are(int a, int b, int c)
+{
+	return make(NULL, "[numbered \"a\"]\nperiod = 2\n[exact \"b\"]\nperiod = 3\n"
+		    "[exact \"c\"]\nsocket-path = /c\n", "f.ini") == 0 && r.plan.n == 3 &&
+		r.plan.items[0].endpoint.fd == a && r.plan.items[1].endpoint.fd == b &&
+		r.plan.items[2].endpoint.fd == c;
+}
+
+static bool both_by_name(void)
+{
+	return fds_are(4, 3, -1);
+}
+
+static bool in_order(void)
+{
+	return fds_are(3, 4, -1);
+}
+
+static bool two_of_one_name(void)
+{
+	return make(NULL, "[numbered \"a\"]\nperiod = 2\n[exact \"b\"]\nsocket-path = /b\n"
+		    "[numbered \"d\"]\nsocket-count = 2\n", "f.ini") == -ENOTSOCK &&
+		r.plan.items[0].endpoint.fd == -1;
+}
+
+static bool a_guest_each_of_one_name(void)
+{
+	return make(NULL, "[exact \"b\"]\nsocket-path = /b\n"
+		    "[numbered \"d\"]\nsocket-count = 2\n", "f.ini") == 0 && r.plan.n == 3 &&
+		r.plan.items[1].endpoint.fd == 3 && r.plan.items[2].endpoint.fd == 4;
+}
+
+START_TEST(named_sockets_of_the_service_manager)
+{
+	ck_assert_int_eq(in_child_named("2", "b:a", both_by_name), 0);
+	ck_assert_int_eq(in_child_named("2", "a:b", in_order), 0);
+	/* Others are taken in their order, and the only one with a name by its instance. */
+	ck_assert_int_eq(in_child_named("2", "b:unknown", both_by_name), 0);
+	ck_assert_int_eq(in_child_named("2", "x.socket:a", both_by_name), 0);
+	ck_assert_int_eq(in_child_named("2", "x.socket:x.socket", in_order), 0);
+	ck_assert_int_eq(in_child_named("2", ":", in_order), 0);
+	ck_assert_int_eq(in_child_named("2", "aa:bb", in_order), 0);
+	/* Nobody takes those of another instance. */
+	ck_assert_int_eq(in_child_named("2", "d:d", two_of_one_name), 0);
+	ck_assert_int_eq(in_child_named("2", "d:d", a_guest_each_of_one_name), 0);
+	/* Without a file there are no names to go by. */
+	ck_assert_int_eq(in_child_named("2", "b:a", two_guests), 0);
+}
+END_TEST
 
 START_TEST(sockets_of_the_service_manager)
 {
@@ -454,6 +516,7 @@ int main(void)
 	tcase_add_test(tc, sockets_by_number);
 	tcase_add_test(tc, a_connected_socket_is_connected);
 	tcase_add_test(tc, sockets_of_the_service_manager);
+	tcase_add_test(tc, named_sockets_of_the_service_manager);
 	tcase_add_test(tc, instances_of_a_file);
 	tcase_add_test(tc, a_command_line_over_a_file);
 	tcase_add_loop_test(tc, bad_files_are_refused, 0, (int)ARRAY_SIZE(bad_files));
