@@ -670,9 +670,10 @@ static bool pollers_rest(struct loop *l)
 }
 
 /* NONBLOCK alone would go on as long as any source is ready. */
-static void look(struct loop *l)
+static void look(struct loop *l, bool arm)
 {
-	tick_arm(l);
+	if (arm)
+		tick_arm(l);
 	event_base_loop(l->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 
@@ -696,7 +697,7 @@ static bool spin(struct loop *l)
 		}
 		if (now - l->last_look >= LOOK_NS) {
 			l->last_look = now;
-			look(l);
+			look(l, true);
 		}
 		if (l->worked || loop_stopped(l) || __atomic_load_n(&l->posted, __ATOMIC_ACQUIRE))
 			return true;
@@ -731,7 +732,8 @@ void loop_turn(struct loop *l, bool block)
 		tick_arm(l);
 		event_base_loop(l->base, EVLOOP_ONCE);
 	} else {
-		look(l);
+		/* Due ones are run below: to let the timerfd fire would cost more than that. */
+		look(l, !due);
 	}
 	run_foreign_posts(l);
 	if (due || l->fake)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -445,6 +446,55 @@ START_TEST(real_timers_do_not_fire_early)
 }
 END_TEST
 
+/* fdinfo of the only timerfd here. */
+static void read_timerfd(char *ret_text, size_t size)
+{
+	char path[64], name[64];
+	ssize_t n;
+	int i, fd;
+
+	for (i = 3; i < 64; i++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", i);
+		n = readlink(path, name, sizeof(name) - 1);
+		name[n > 0 ? n : 0] = '\0';
+		if (strcmp(name, "anon_inode:[timerfd]") == 0)
+			break;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", i);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	n = read(fd, ret_text, size - 1);
+	close(fd);
+	ck_assert_int_gt(n, 0);
+	ret_text[n] = '\0';
+}
+
+START_TEST(timer_for_now_leaves_the_timerfd_alone)
+{
+	struct alarm a;
+	char info[600];
+	unsigned i;
+
+	trace_clear();
+	alarm_init(&a, 'a');
+	for (i = 0; i < 3; i++) {
+		timer_set(&a.timer, loop_now(loop));
+		loop_turn(loop, true);
+	}
+	ck_assert_str_eq(trace, "aaa");
+	read_timerfd(info, sizeof(info));
+	/* Neither set nor run out. */
+	ck_assert_ptr_nonnull(strstr(info, "it_value: (0, 0)"));
+	ck_assert_ptr_nonnull(strstr(info, "ticks: 0\n"));
+	/* One for later is. */
+	timer_set(&a.timer, loop_now(loop) + 3600 * 1000ULL * MS);
+	loop_turn(loop, false);
+	read_timerfd(info, sizeof(info));
+	ck_assert_ptr_null(strstr(info, "it_value: (0, 0)"));
+	timer_finish(&a.timer);
+}
+END_TEST
+
 /* Turns. */
 
 struct work {
@@ -883,6 +933,7 @@ int main(void)
 	tcase_add_test(tc, a_timer_can_cancel_another);
 	tcase_add_test(tc, many_timers_fire_in_order);
 	tcase_add_test(tc, real_timers_do_not_fire_early);
+	tcase_add_test(tc, timer_for_now_leaves_the_timerfd_alone);
 	tcase_add_test(tc, ends_of_turns_in_order_and_once);
 	tcase_add_test(tc, ends_come_after_all_events);
 	tcase_add_test(tc, next_turn_does_not_sleep);
