@@ -24,6 +24,7 @@ struct ring {
 	bool fresh;                     /* where it begins must be found out at start */
 	bool stopped;                   /* stopped_at holds: it ran since the last reset */
 	uint32_t stopped_at;
+	bool had_marks;                 /* packed: see reset.c, when it stopped */
 	struct queue_addr addr;
 	bool owes_call, owes_err;       /* in-band signals that could not leave yet */
 	struct upcall call, err;

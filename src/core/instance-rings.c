@@ -107,7 +107,7 @@ void ring_drop(struct ring *r)
 void ring_forget(struct ring *r)
 {
 	queue_reset(r->q);
-	r->started = r->enabled = r->draining = r->broken = r->stopped = false;
+	r->started = r->enabled = r->draining = r->broken = r->stopped = r->had_marks = false;
 	r->fresh = true;
 	r->owes_call = r->owes_err = false;
 	r->addr = (struct queue_addr){ 0, 0, 0 };

@@ -74,8 +74,8 @@ unsigned queue_max_size(const struct queue *q);
 uint32_t queue_base(const struct queue *q);
 /* Split: the used index found in the ring's memory; false when it cannot be resolved. */
 bool queue_peek_used(const struct queue *q, uint16_t *ret_used);
-/* Packed: no entry of the ring was ever used, as far as its memory tells. */
-bool queue_peek_unused(const struct queue *q);
+/* Packed: has any entry of the ring all these flags? False when it cannot be resolved. */
+bool queue_peek_marks(const struct queue *q, uint16_t bits, bool *ret_any);
 
 /* Any time; the queue owns the fd, -1: none. polled: no kick will come (NOFD). */
 void queue_set_kick(struct queue *q, int fd);

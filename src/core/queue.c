@@ -245,21 +245,24 @@ bool queue_peek_used(const struct queue *q, uint16_t *ret_used)
 	return true;
 }
 
-bool queue_peek_unused(const struct queue *q)
+bool queue_peek_marks(const struct queue *q, uint16_t bits, bool *ret_any)
 {
 	struct vring_packed_desc d;
 	const uint8_t *ring;
+	bool any = false;
 	unsigned i;
 
 	if (!queue_complete(q) || !q->packed_acked)
 		return false;
 	ring = mem_at_user(q->map, q->addr.desc, (uint64_t)q->size * sizeof(d));
-	for (i = 0; ring != NULL && i < q->size; i++) {
+	if (ring == NULL)
+		return false;
+	for (i = 0; i < q->size && !any; i++) {
 		memcpy(&d, ring + i * sizeof(d), sizeof(d));
-		if (le16_get(d.flags) & VIRTQ_DESC_USED)
-			return false;
+		any = (le16_get(d.flags) & bits) == bits;
 	}
-	return ring != NULL;
+	*ret_any = any;
+	return true;
 }
 
 bool queue_used_before(const struct queue *q)

@@ -4,9 +4,10 @@
  * come for a pause too, and some front ends send neither. A reset is decided
  * by evidence, once something has run: RESET_DEVICE; or, while nothing runs,
  * the driver writes the config space, acknowledges other features, or a ring
- * gets a base other than where it stopped; or, at start, a split ring's used
- * index is not where we left it. The first evidence calls reset() once; after
- * that something must run again before there can be another.
+ * gets a base other than where it stopped; or, at start, a ring is not as we
+ * left it: a split one by its used index, a packed one by its marks. The first
+ * evidence calls reset() once; after that something must run again before
+ * there can be another.
  */
 #include "core/instance-priv.h"
 
@@ -39,18 +40,33 @@ void reset_evidence(struct instance *in, const char *what)
 	tell(in, RESET_DRIVER);
 }
 
+/*
+ * An entry that was used in a lap with the wrap bit has AVAIL and USED; the
+ * driver's next lap takes AVAIL away, and what comes after that waits for us.
+ * So some USED stays, whatever the driver adds meanwhile.
+ */
+static bool lost_marks(const struct ring *r)
+{
+	bool any;
+
+	return r->had_marks && queue_peek_marks(r->q, VIRTQ_DESC_USED, &any) && !any;
+}
+
 void reset_check_rings(struct instance *in)
 {
 	uint16_t used;
 	unsigned i;
 
-	if (is_packed(in) || in->n_running > 0)
+	if (in->n_running > 0)
 		return;
 	for (i = 0; i < in->n_rings && in->ran; i++) {
 		struct ring *r = &in->rings[i];
 
-		if (r->stopped && !r->fresh && queue_peek_used(r->q, &used) &&
-		    used != (uint16_t)r->stopped_at)
+		if (!r->stopped || r->fresh)
+			continue;
+		if (lost_marks(r))
+			reset_evidence(in, "a packed ring without our marks");
+		else if (queue_peek_used(r->q, &used) && used != (uint16_t)r->stopped_at)
 			reset_evidence(in, "a used index that is not ours");
 	}
 }
@@ -76,8 +92,11 @@ void reset_session_ended(struct instance *in)
 
 void reset_ring_stopped(struct ring *r)
 {
+	bool any = false;
+
 	r->stopped = true;
 	r->stopped_at = queue_base(r->q);
+	r->had_marks = queue_peek_marks(r->q, VIRTQ_DESC_AVAIL | VIRTQ_DESC_USED, &any) && any;
 }
 
 void reset_ring_base(struct ring *r, uint32_t base)
@@ -102,11 +121,14 @@ void reset_ring_base(struct ring *r, uint32_t base)
 void reset_place_ring(struct ring *r)
 {
 	uint16_t used;
+	bool any;
 
 	if (!r->fresh)
 		return;
 	if (is_packed(r->in)) {
-		if (queue_base(r->q) == 0 && queue_peek_unused(r->q))
+		if (lost_marks(r) ||
+		    (queue_base(r->q) == 0 &&
+		     queue_peek_marks(r->q, VIRTQ_DESC_USED, &any) && !any))
 			queue_set_base(r->q, packed_begin);
 		return;
 	}

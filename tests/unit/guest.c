@@ -157,13 +157,51 @@ static uint8_t *at(unsigned q, unsigned part)
 	return guest.mem + q * QUEUE_STRIDE + part;
 }
 
+static uint16_t wrap_flags(uint16_t n, bool used)
+{
+	bool wrap = n / GUEST_RING % 2 == 0;
+
+	if (used)
+		return wrap ? VIRTQ_DESC_AVAIL | VIRTQ_DESC_USED : 0;
+	return wrap ? VIRTQ_DESC_AVAIL : VIRTQ_DESC_USED;
+}
+
+static void post_packed(unsigned q)
+{
+	uint16_t n = guest.avail[q]++, slot = n % GUEST_RING;
+	struct vring_packed_desc d = { le64(q * QUEUE_STRIDE + DATA + slot * GUEST_BUFFER),
+		le32(GUEST_BUFFER), le16(slot), le16(VIRTQ_DESC_WRITE | wrap_flags(n, false)) };
+
+	memcpy(at(q, DESC) + slot * sizeof(d), &d, sizeof(d));
+}
+
+/* One request a slot, in order: from the last one that was seen. */
+static uint16_t used_packed(unsigned q)
+{
+	uint16_t *n = &guest.used[q];
+	struct vring_packed_desc d;
+
+	for (; *n != guest.avail[q]; ++*n) {
+		memcpy(&d, at(q, DESC) + *n % GUEST_RING * sizeof(d), sizeof(d));
+		if ((le16_get(d.flags) & (VIRTQ_DESC_AVAIL | VIRTQ_DESC_USED)) !=
+		    wrap_flags(*n, true))
+			break;
+	}
+	return *n;
+}
+
 void guest_post(unsigned q)
 {
 	uint16_t slot = guest.avail[q] % GUEST_RING;
 	struct virtq_desc d = { le64(q * QUEUE_STRIDE + DATA + slot * GUEST_BUFFER),
 		le32(GUEST_BUFFER), le16(VIRTQ_DESC_WRITE), le16(0) };
-	le16_t head = le16(slot), idx = le16(++guest.avail[q]);
+	le16_t head = le16(slot), idx;
 
+	if (guest.packed) {
+		post_packed(q);
+		return;
+	}
+	idx = le16(++guest.avail[q]);
 	memcpy(at(q, DESC) + slot * sizeof(d), &d, sizeof(d));
 	memcpy(at(q, AVAIL) + VIRTQ_AVAIL_RING + 2 * slot, &head, sizeof(head));
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -180,6 +218,8 @@ uint16_t guest_used(unsigned q)
 {
 	le16_t idx;
 
+	if (guest.packed)
+		return used_packed(q);
 	memcpy(&idx, at(q, USED) + VIRTQ_USED_IDX, sizeof(idx));
 	return le16_get(idx);
 }
@@ -196,6 +236,7 @@ void guest_zero_rings(void)
 {
 	memset(guest.mem, 0, MEM_SIZE);
 	memset(guest.avail, 0, sizeof(guest.avail));
+	memset(guest.used, 0, sizeof(guest.used));
 }
 
 void guest_break_ring(unsigned q)
@@ -454,6 +495,12 @@ static bool about_ring(const char *word, unsigned q, const char *value, bool no)
 	return true;
 }
 
+static void tell_features(uint64_t bits, bool refused)
+{
+	tell_u64(VU_SET_FEATURES, bits, refused);
+	guest.packed = bits & BIT(VIRTIO_F_RING_PACKED);
+}
+
 static void about_session(const char *word, const char *value, bool no)
 {
 	if (strcmp(word, "owner") == 0)
@@ -471,7 +518,7 @@ static void about_session(const char *word, const char *value, bool no)
 	else if (strcmp(word, "slots") == 0)
 		ck_assert_uint_ge(guest_ask_u64(VU_GET_MAX_MEM_SLOTS), 509);
 	else if (strcmp(word, "features") == 0)
-		tell_u64(VU_SET_FEATURES, FEATURES | strtoul(value, NULL, 0), no);
+		tell_features(FEATURES | strtoul(value, NULL, 0), no);
 	else if (strcmp(word, "features_no30") == 0)
 		tell_u64(VU_SET_FEATURES, BIT(VIRTIO_F_VERSION_1), no);
 	else if (strcmp(word, "mem") == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * An instance of a recording device on a socket, a front end that sends what a
- * script of words says, and a guest with split rings of 16 entries.
+ * script of words says, and a guest with rings of 16 entries.
  */
 #ifndef TESTS_GUEST_H
 #define TESTS_GUEST_H
@@ -36,6 +36,8 @@ struct guest {
 	int kick[GUEST_QUEUES], call[GUEST_QUEUES], err[GUEST_QUEUES];
 	uint32_t base[GUEST_QUEUES];    /* last answer to GET_VRING_BASE */
 	uint16_t avail[GUEST_QUEUES];
+	bool packed;                    /* from SET_FEATURES on; else split */
+	uint16_t used[GUEST_QUEUES];    /* packed: as seen */
 	unsigned finished;
 };
 

@@ -21,11 +21,20 @@
 	"num:1 base:1=" b " addr:1 kick:1 call:1"
 #define QEMU_START(b) "features get_status=0 status=11 mem " QEMU_RINGS(b) \
 	" on:0 on:1 status=15 call:0 call:1"
+#define PACKED "features=0x400000000"
+#define PACKED_START(b) PACKED " get_status=0 status=11 mem " QEMU_RINGS(b) \
+	" on:0 on:1 status=15 call:0 call:1"
+#define FOUR(w) w " " w " " w " " w " "
+#define LAP(q) FOUR("io:" #q) FOUR("io:" #q) FOUR("io:" #q) FOUR("io:" #q)
+#define POST_LAP(q) FOUR("post:" #q) FOUR("post:" #q) FOUR("post:" #q) FOUR("post:" #q)
 #define QEMU_STOP "off:0 off:1 stop:0 stop:1 status=0"
 
 #define UML_INIT "connect owner get_features get_protocol protocol backend"
 #define UML_START "mem call:0 num:0 kick:0 base:0=0 addr:0 call:1 num:1 kick:1 base:1=0 addr:1 " \
 	"features on:0 on:1"
+
+#define UML_PACKED_START "mem call:0 num:0 kick:0 base:0=0 addr:0 call:1 num:1 kick:1 " \
+	"base:1=0 addr:1 " PACKED " on:0 on:1"
 
 #define CH_INIT "connect owner get_features features get_protocol protocol"
 #define CH_START "mem num:0 num:1 addr:0 base:0=avail call:0 kick:0 " \
@@ -137,6 +146,49 @@ static const struct sequence {
 			"negotiated start0" },
 		{ "stop:0 noio:0", "stop0" },
 		{ "base:0=stop kick:0 used:0=2", "start0" } } },
+	{ "packed rings: QEMU pauses, in the first lap and the second", false, {
+		{ QEMU_INIT, "" },
+		{ PACKED_START("0x80008000") " io:0 io:1 io:1", "negotiated " STARTS },
+		{ QEMU_STOP " post:0", STOPS },
+		{ PACKED_START("stop") " used:0=2 io:0 used:1=2", "negotiated " STARTS },
+		{ LAP(0) LAP(1) QEMU_STOP " post:0", STOPS },
+		{ PACKED_START("stop") " io:0 used:0=21 io:1", "negotiated " STARTS },
+		{ LAP(0) LAP(1) QEMU_STOP " post:0 post:1", STOPS },
+		{ PACKED_START("stop") " io:0 used:0=39 io:1", "negotiated " STARTS } } },
+	{ "packed rings: QEMU pauses after laps, the driver fills the ring", false, {
+		{ QEMU_INIT, "" },
+		{ PACKED_START("0x80008000") " " LAP(0), "negotiated " STARTS },
+		{ QEMU_STOP " " POST_LAP(0), STOPS },
+		{ PACKED_START("stop") " used:0=32", "negotiated " STARTS },
+		{ QEMU_STOP " " POST_LAP(0), STOPS },
+		{ PACKED_START("stop") " used:0=48 io:0", "negotiated " STARTS } } },
+	{ "packed rings: QEMU reboots the guest", false, {
+		{ QEMU_INIT, "" },
+		{ PACKED_START("0x80008000") " io:0 io:0 io:1", "negotiated " STARTS },
+		{ QEMU_STOP " zero", STOPS },
+		{ PACKED_START("0x80008000") " io:0 used:0=1", "negotiated reset " STARTS } } },
+	/* Twice around, nothing of a ring tells it from a new one; its base does not either. */
+	{ "packed rings: QEMU reboots after two laps", false, {
+		{ QEMU_INIT, "" },
+		{ PACKED_START("0x80008000") " " LAP(0) LAP(0) "io:1", "negotiated " STARTS },
+		{ QEMU_STOP " zero", STOPS },
+		{ PACKED_START("0x80008000") " io:0 used:0=1", "negotiated reset " STARTS } } },
+	{ "packed rings: a reboot that only the ring tells", false, {
+		{ QEMU_INIT, "" },
+		{ PACKED_START("0x80008000") " io:0 io:0", "negotiated " STARTS },
+		{ QEMU_STOP " zero post:0 post:0", STOPS },
+		{ PACKED_START("stop") " used:0=2 io:0 used:0=3", "negotiated reset " STARTS } } },
+	/* After a whole lap, where the ring stopped is the base that UML gives to any ring. */
+	{ "packed rings: UML unbinds and binds the driver after a lap", false, {
+		{ UML_INIT, "" },
+		{ UML_PACKED_START " " LAP(0) LAP(1), "negotiated " STARTS },
+		{ "off:0 off:1 zero post:0", STOPS },
+		{ UML_PACKED_START " used:0=1 io:0 io:1", "negotiated reset " STARTS } } },
+	{ "packed rings: UML unbinds and binds the driver", false, {
+		{ UML_INIT, "" },
+		{ UML_PACKED_START " io:0 io:1", "negotiated " STARTS },
+		{ "off:0 off:1 zero", STOPS },
+		{ UML_PACKED_START " io:0 used:0=1", "reset negotiated " STARTS } } },
 	{ "QEMU left, the next front end finds the rings as they are", false, {
 		{ QEMU_INIT, "" },
 		{ QEMU_START("0") " io:0 io:0", "negotiated " STARTS },
