@@ -57,6 +57,7 @@ struct instance {
 	uint64_t own_features;          /* instance_offer() */
 
 	enum session session;
+	struct log_limit limit;         /* of what front ends make us say by coming and going */
 	struct vu vu;
 	struct mem_map *map;
 	struct queue_group group;

@@ -120,14 +120,15 @@ static void on_connection(void *ctx, int fd)
 	in->wants_listener = false;
 	ret = vu_open(&in->vu, &instance_vu_ops, &offer, in->loop, in, fd);
 	if (ret < 0) {
-		log_warn(in, "cannot serve a connection: %s", strerror(-ret));
+		log_limited(&in->limit, LOG_LEVEL_WARN, in, "cannot serve a connection: %s",
+			    strerror(-ret));
 		in->wants_listener = true;
 		instance_schedule(in);
 		return;
 	}
 	in->session = SESSION_ON;
 	in->config_due = false;         /* the front end reads the image as it is now */
-	log_info(in, "session began");
+	log_limited(&in->limit, LOG_LEVEL_INFO, in, "session began");
 }
 
 static void on_no_more(void *ctx)
@@ -171,7 +172,7 @@ static void session_end(struct instance *in)
 	else
 		in->wants_listener = true;
 	in->group.stalled = false;
-	log_info(in, "session ended");
+	log_limited(&in->limit, LOG_LEVEL_INFO, in, "session ended");
 	if (in->once)
 		in->no_more = true;
 }

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/log-core.h"
 #include "guest.h"
 #include "suite.h"
 #include "vhost-device/fd.h"
@@ -493,6 +494,59 @@ START_TEST(inband_error)
 }
 END_TEST
 
+/* Who holds the loop is cut off, and nobody comes next for a second. */
+START_TEST(call_descriptor_that_blocks)
+{
+	const uint64_t most = UINT64_MAX - 1, second = 1000 * 1000 * 1000;
+	uint64_t count;
+
+	loop_fake_clock(guest.loop, second);
+	start();
+	guest_do("io:0");
+	ck_assert(guest_signalled(0));
+	ck_assert_int_lt(read(guest.call[0], &count, sizeof(count)), 0);
+	ck_assert_int_eq(write(guest.call[0], &most, sizeof(most)), sizeof(most));
+	fcntl(guest.call[0], F_SETFL, 0);
+	guest_log_begin();
+	guest_post(0);
+	guest_kick(0);
+	ck_assert_ptr_nonnull(strstr(guest_log_end(), "queue 0: the front end lets its call or err "
+				     "descriptor block: the session ends"));
+	guest_expect("stop0 left");
+	fcntl(guest.call[0], F_SETFL, O_NONBLOCK);
+	guest_disconnect();
+	guest_connect();
+	guest_send(VU_GET_FEATURES, 0, NULL, 0, NULL, 0);
+	ck_assert(peer_silent(guest.loop, guest.sock));
+	loop_fake_clock(guest.loop, 2 * second - 1);
+	ck_assert(peer_silent(guest.loop, guest.sock));
+	loop_fake_clock(guest.loop, 2 * second);
+	guest_recv(VU_GET_FEATURES, &count, sizeof(count));
+}
+END_TEST
+
+START_TEST(comings_and_goings_are_not_logged_without_end)
+{
+	const uint64_t start_ns = loop_now(guest.loop);
+	unsigned i, lines = 0;
+	const char *p;
+
+	log_setup("test", LOG_LEVEL_INFO, LOG_TARGET_STDERR);
+	guest_log_begin();
+	for (i = 0; i < 100; i++) {
+		guest_connect();
+		guest_ask_u64(VU_GET_FEATURES);
+		guest_disconnect();
+		guest_expect("left");
+	}
+	for (p = guest_log_end(); *p != '\0'; p++)
+		lines += *p == '\n';
+	log_setup("test", LOG_LEVEL_WARN, LOG_TARGET_STDERR);
+	ck_assert_uint_ge(lines, 5);
+	ck_assert_uint_le(lines, 5 * (2 + (loop_now(guest.loop) - start_ns) / 1000000000));
+}
+END_TEST
+
 /* Who is served. */
 
 START_TEST(second_client_waits)
@@ -716,6 +770,8 @@ int main(void)
 	tcase_add_test(tc, inband);
 	tcase_add_test(tc, inband_silent_while_stopped);
 	tcase_add_test(tc, inband_error);
+	tcase_add_test(tc, call_descriptor_that_blocks);
+	tcase_add_test(tc, comings_and_goings_are_not_logged_without_end);
 	tcase_add_test(tc, second_client_waits);
 	tcase_add_test(tc, many_sessions);
 	tcase_add_test(tc, only_the_guilty);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -113,6 +114,46 @@ START_TEST(upcall_without_reply_ack_asks_nothing)
 	peer_settle(loop);
 	ck_assert_uint_eq(n_done, 1);
 	close(fd);
+}
+END_TEST
+
+/* Lines that the log has, until stderr is what it was. */
+static unsigned lines_of(int log)
+{
+	static char text[8192];
+	ssize_t n = pread(log, text, sizeof(text) - 1, 0);
+	unsigned lines = 0;
+	char *p;
+
+	text[n > 0 ? n : 0] = '\0';
+	for (p = text; *p != '\0'; p++)
+		lines += *p == '\n';
+	return lines;
+}
+
+/* Five lines a second, and it may be that a second ends meanwhile. */
+START_TEST(nonsense_is_not_logged_without_end)
+{
+	int log = memfd_create("log", MFD_CLOEXEC), old = dup(STDERR_FILENO), fd;
+	unsigned i, lines;
+	uint64_t start = loop_now(loop);
+
+	dup2(log, STDERR_FILENO);
+	for (i = 0; i < 100; i++) {
+		fd = attach();
+		answer_upcall(fd, 4, 0);
+		close(fd);
+		fd = attach();
+		peer_send(fd, 4, 0, "", 0, NULL, 0);
+		peer_settle(loop);
+		close(fd);
+	}
+	lines = lines_of(log);
+	dup2(old, STDERR_FILENO);
+	close(old);
+	close(log);
+	ck_assert_uint_ge(lines, 5);
+	ck_assert_uint_le(lines, 5 * (2 + (loop_now(loop) - start) / 1000000000));
 }
 END_TEST
 
@@ -256,6 +297,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, upcalls_one_at_a_time);
 	tcase_add_test(tc, upcall_without_reply_ack_asks_nothing);
+	tcase_add_test(tc, nonsense_is_not_logged_without_end);
 	tcase_add_test(tc, upcall_to_nobody);
 	tcase_add_test(tc, backend_channel_replaced);
 	tcase_add_loop_test(tc, bad_upcall_answers, 0, 7);
