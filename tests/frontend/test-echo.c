@@ -135,6 +135,25 @@ START_TEST(poor_requests)
 }
 END_TEST
 
+/* What the config space tells is the device's, not the session's. */
+START_TEST(counts_go_on_in_the_next_session)
+{
+	struct guest_setup setup = { .socket = server_path(&server, "t.sock") };
+	le32_t config[2];
+	struct guest *g;
+	unsigned i;
+
+	for (i = 1; i <= 3; i++) {
+		g = guest_new(&setup);
+		guest_echo(g, 5, 1);
+		ck_ok(fe_get_config(g->fe, 0, config, sizeof(config), &err));
+		ck_assert_uint_eq(le32_get(config[0]), 5 * i);
+		guest_free(g);
+	}
+	server_stop(&server);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("echo");
@@ -148,6 +167,7 @@ int main(void)
 	tcase_add_loop_test(tc, batches, 0, 2);
 	tcase_add_loop_test(tc, one_signal_a_burst, 0, 2);
 	tcase_add_test(tc, poor_requests);
+	tcase_add_test(tc, counts_go_on_in_the_next_session);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* The entropy device (virtio 1.4, 5.4) from the driver's side. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "guest.h"
 #include "suite.h"
@@ -237,6 +241,56 @@ START_TEST(held_request_does_not_hold_the_next_guest)
 }
 END_TEST
 
+/* The period goes on: who connects anew gets no more of it. */
+START_TEST(quota_outlives_the_session)
+{
+	struct fe_seg seg = { guest_slot_at(1), 64 };
+	struct guest *g = hold_one(_i);
+
+	guest_free(g);
+	g = guest_of(_i);
+	fill(g, 0x33);
+	guest_add(g, &seg, 0, 1, 0, g);
+	guest_kick(g);
+	ck_ok(fe_barrier(g->fe, &err));
+	ck_assert_uint_eq(fe_ring_outstanding(g->ring), 1);
+	check_untouched(g);
+	guest_free(g);
+}
+END_TEST
+
+/* Both are on one loop. */
+START_TEST(a_dry_source_delays_its_own_guest_only)
+{
+	char fifo[] = "/tmp/vhost-device-rng-XXXXXX", ini[300];
+	struct fe_seg seg = { guest_slot_at(1), 64 };
+	struct guest_setup other;
+	struct guest *dry, *g;
+	unsigned i;
+
+	ck_assert_ptr_nonnull(mkdtemp(fifo));
+	rmdir(fifo);
+	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+	snprintf(ini, sizeof(ini), "[common]\nthreads = 1\n[rng \"dry\"]\nsocket-path = @dry.sock\n"
+		 "rng-source = %s\n[rng \"other\"]\nsocket-path = @other.sock\n", fifo);
+	server_start_ini(&server, ini);
+	setup = (struct guest_setup){ .socket = server_path(&server, "dry.sock") };
+	dry = guest_of(_i);
+	guest_add(dry, &seg, 0, 1, 0, dry);
+	guest_kick(dry);
+	ck_ok(fe_barrier(dry->fe, &err));
+	other = (struct guest_setup){ .socket = server_path(&server, "other.sock") };
+	g = guest_new(&other);
+	for (i = 0; i < 20; i++)
+		ck_assert_uint_eq(guest_draw(g, 64), 64);
+	ck_assert_uint_eq(fe_ring_outstanding(dry->ring), 1);
+	guest_free(g);
+	guest_free(dry);
+	server_stop(&server);
+	unlink(fifo);
+}
+END_TEST
+
 START_TEST(two_guests)
 {
 	static const char *const args[] = { "-s", "@r.sock", "-c", "2", NULL };
@@ -277,6 +331,8 @@ int main(void)
 	tcase_add_loop_test(tc, held_request_goes_back_at_stop, 0, 2);
 	tcase_add_loop_test(tc, held_request_does_not_hold_the_end, 0, 4);
 	tcase_add_loop_test(tc, held_request_does_not_hold_the_next_guest, 0, 2);
+	tcase_add_loop_test(tc, quota_outlives_the_session, 0, 2);
+	tcase_add_loop_test(tc, a_dry_source_delays_its_own_guest_only, 0, 2);
 	tcase_add_test(tc, two_guests);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
