@@ -135,7 +135,7 @@ __vhost_device_row rtc -l poll-us -x -a '' -d 'Spin this long on the rings befor
 __vhost_device_row rtc -l ready-fd -x -a '' -d 'Write a line to this inherited file when every socket is ready'
 __vhost_device_row rtc -l log-level -x -a 'off error warn info debug trace' -d 'What to log'
 __vhost_device_row rtc -l log-target -x -a 'stderr syslog journal' -d 'Where to log'
-__vhost_device_row rtc -l help -s h -d 'Print this help'
+__vhost_device_row rtc -l help -s h -d 'Print help'
 __vhost_device_row rtc -l version -s V -d 'Print the version'
 __vhost_device_row spi -l device -s l -x -a '' -d 'Chips that the guest sees, by their chip select  a path such as /dev/spidev0.0, several of them joined by commas'
 __vhost_device_row spi -l socket-count -s c -x -a '' -d 'Number of guests, each with a socket of its own, 1 to 65535'
