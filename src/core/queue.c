@@ -268,8 +268,12 @@ bool queue_peek_marks(const struct queue *q, uint16_t bits, bool *ret_any)
 bool queue_used_before(const struct queue *q)
 {
 	uint16_t used = 0;
+	bool any = true;
 
-	return q->packed_acked ? !queue_peek_unused(q) : queue_peek_used(q, &used) && used != 0;
+	if (!q->packed_acked)
+		return queue_peek_used(q, &used) && used != 0;
+	/* Where the ring cannot be seen, it may have been. */
+	return !queue_peek_marks(q, VIRTQ_DESC_USED, &any) || any;
 }
 
 void queue_set_memory(struct queue *q, struct mem_map *map)
