@@ -47,23 +47,34 @@ struct option {
 	const char *metavar;            /* NULL for flags */
 	const char *help;               /* one or more sentences */
 	const char *def;                /* default as text, NULL: zero */
-	enum opt_type type;
-	unsigned flags;
+	enum opt_type type : 6;
+	unsigned flags : 10;
 	char brief;                     /* short letter or 0 */
 	char sep;                       /* OPT_LIST, OPT_EACH: separator, or 0; ' ': any blanks */
 	uint16_t offset, size;          /* target in the conf, or in the item */
-	uint64_t min, max;              /* OPT_UINT, OPT_SIZE; max 0: the type's */
-	const char *const *words;       /* OPT_CHOICE: NULL-ended; "word|alias" takes both */
 	const char *const *aliases;     /* other long names, NULL-ended */
 	const char *const *excludes;    /* rows it rules out, which then are not required */
-	const struct option *sub;       /* OPT_GROUP: rows of its items */
-	/*
-	 * OPT_CUSTOM. -EINVAL: the text is no such value (a usage error, exit 2);
-	 * any other code: it is one, but will not do here (exit 1). The text of
-	 * err is the cause alone, without option and value. OPT_GROUP, may be NULL:
-	 * rules across the keys, when all are set.
-	 */
-	int (*parse)(const char *text, void *target, struct error *err);
+	/* What values there are; of other types nothing. */
+	union {
+		struct {                        /* OPT_UINT, OPT_SIZE */
+			uint64_t min, max;      /* max 0: the type's */
+		};
+		struct {
+			union {
+				/* OPT_CHOICE: NULL-ended; "word|alias" takes both */
+				const char *const *words;
+				const struct option *sub;       /* OPT_GROUP: rows of its items */
+			};
+			/*
+			 * OPT_CUSTOM. -EINVAL: the text is no such value (a usage
+			 * error, exit 2); any other code: it is one, but will not do
+			 * here (exit 1). The text of err is the cause alone, without
+			 * option and value. OPT_GROUP, may be NULL: rules across the
+			 * keys, when all are set.
+			 */
+			int (*parse)(const char *text, void *target, struct error *err);
+		};
+	};
 };
 
 /* Target of a row: .offset and .size of a member; a list names its item type. */

@@ -31,19 +31,20 @@ static char letter_of(const struct opt_tables *t, const struct option *row)
 /* What the columns say beside the help: " [default: 1] [1 to 16]" or "". */
 static const char *notes(const struct option *row, char *buf)
 {
+	const char *const *words = opt_words(row);
 	size_t n = 0;
 	unsigned i;
 
 	buf[0] = '\0';
 	if (row->def != NULL)
 		n += (size_t)snprintf(buf, NOTES_SIZE, " [default: %s]", row->def);
-	for (i = 0; row->words != NULL && row->words[i] != NULL && n < NOTES_SIZE; i++)
+	for (i = 0; words != NULL && words[i] != NULL && n < NOTES_SIZE; i++)
 		n += (size_t)snprintf(buf + n, NOTES_SIZE - n, "%s%.*s",
 				      i == 0 ? " [possible values: " : ", ",
-				      (int)strcspn(row->words[i], "|"), row->words[i]);
+				      (int)strcspn(words[i], "|"), words[i]);
 	if (i > 0 && n < NOTES_SIZE)
 		n += (size_t)snprintf(buf + n, NOTES_SIZE - n, "]");
-	if (row->max != 0 && row->max < INT_MAX && n < NOTES_SIZE)
+	if (opt_max(row) != 0 && row->max < INT_MAX && n < NOTES_SIZE)
 		n += (size_t)snprintf(buf + n, NOTES_SIZE - n, " [%llu to %llu]",
 				      (unsigned long long)row->min, (unsigned long long)row->max);
 	for (i = 0; row->aliases != NULL && row->aliases[i] != NULL && n < NOTES_SIZE; i++)
@@ -277,9 +278,9 @@ void doc_json(FILE *out, const struct opt_tables *t)
 		json_member(out, "type", types[row->type]);
 		json_member(out, "value", row->metavar);
 		json_member(out, "default", row->def);
-		json_words(out, "choices", row->words);
+		json_words(out, "choices", opt_words(row));
 		json_words(out, "aliases", row->aliases);
-		if (row->max != 0)
+		if (opt_max(row) != 0)
 			fprintf(out, ", \"min\": %llu, \"max\": %llu",
 				(unsigned long long)row->min, (unsigned long long)row->max);
 		fprintf(out, ", \"required\": %s, \"repeatable\": %s",

@@ -24,13 +24,13 @@ static bool has_letter(const struct opt_tables *t, const struct option *row)
 /* "a b c" of words or, for true and false, those. */
 static void print_words(FILE *out, const struct option *row)
 {
+	const char *const *words = opt_words(row);
 	unsigned i;
 
 	if (row->type == OPT_BOOL)
 		fputs("true false", out);
-	for (i = 0; row->words != NULL && row->words[i] != NULL; i++)
-		fprintf(out, "%s%.*s", i > 0 ? " " : "", (int)strcspn(row->words[i], "|"),
-			row->words[i]);
+	for (i = 0; words != NULL && words[i] != NULL; i++)
+		fprintf(out, "%s%.*s", i > 0 ? " " : "", (int)strcspn(words[i], "|"), words[i]);
 }
 
 /* The first sentence, without its stop and without what the shell would see. */

@@ -55,6 +55,18 @@ int opt_set(const struct option *row, void *conf, const char *text, struct error
 /* Free everything the rows own in conf and zero their targets. */
 void opt_finish(const struct option *rows, void *conf);
 
+/* Words of an OPT_CHOICE, else NULL. */
+static inline const char *const *opt_words(const struct option *row)
+{
+	return row->type == OPT_CHOICE ? row->words : NULL;
+}
+
+/* Largest number that the row itself allows; 0: it says nothing. */
+static inline uint64_t opt_max(const struct option *row)
+{
+	return row->type == OPT_UINT || row->type == OPT_SIZE ? row->max : 0;
+}
+
 /* By long name or alias; by letter. NULL rows are empty. */
 const struct option *opt_find(const struct option *rows, const char *name, size_t len);
 const struct option *opt_find_brief(const struct option *rows, char brief);

@@ -52,6 +52,24 @@ static bool is_name(const char *name)
 		strlen(name) <= 40;
 }
 
+/* Words, rows of items and functions share their place with numbers. */
+static void check_values(const struct option *row, const char *where)
+{
+	if (row->type == OPT_UINT || row->type == OPT_SIZE)
+		ck_assert_msg(row->max == 0 || row->min <= row->max, "%s: range of %s", where,
+			      row->name);
+	else if (row->type == OPT_CHOICE || row->type == OPT_GROUP)
+		ck_assert_msg(row->words != NULL &&
+			      (row->type == OPT_GROUP || row->parse == NULL),
+			      "%s: words or rows of %s", where, row->name);
+	else if (row->type == OPT_CUSTOM)
+		ck_assert_msg(row->words == NULL && row->parse != NULL, "%s: parse of %s", where,
+			      row->name);
+	else
+		ck_assert_msg(row->min == 0 && row->max == 0, "%s: %s takes no range", where,
+			      row->name);
+}
+
 static void check_texts(const struct option *row, const char *where)
 {
 	const char *const *alias;
@@ -65,14 +83,7 @@ static void check_texts(const struct option *row, const char *where)
 		      "%s: help of %s is no sentence", where, row->name);
 	ck_assert_msg((row->metavar == NULL) == (row->type == OPT_FLAG),
 		      "%s: metavar of %s", where, row->name);
-	ck_assert_msg((row->words != NULL) == (row->type == OPT_CHOICE), "%s: words of %s", where,
-		      row->name);
-	ck_assert_msg((row->sub != NULL) == (row->type == OPT_GROUP), "%s: sub of %s", where,
-		      row->name);
-	ck_assert_msg(row->type == OPT_GROUP ||
-		      (row->parse != NULL) == (row->type == OPT_CUSTOM),
-		      "%s: parse of %s", where, row->name);
-	ck_assert_msg(row->max == 0 || row->min <= row->max, "%s: range of %s", where, row->name);
+	check_values(row, where);
 }
 
 static void check_target(const struct option *row, size_t conf_size, const char *where)
@@ -114,7 +125,7 @@ static void check_rows(const struct option *rows, size_t conf_size, const char *
 			      "%s: -%c stands twice", where, row->brief);
 		for (other = rows; other < row; other++)
 			check_overlap(other, row, where);
-		if (row->sub != NULL)
+		if (row->type == OPT_GROUP)
 			check_rows(row->sub, row->size, row->name);
 	}
 	/* Traps on a default that does not parse or is out of range. */
