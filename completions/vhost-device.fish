@@ -239,6 +239,7 @@ __vhost_device_row bench -l requests -x -a '' -d 'End after about so many reques
 __vhost_device_row bench -l packed -d 'Use packed rings'
 __vhost_device_row bench -l indirect -d 'Put the descriptors of a request into an indirect table'
 __vhost_device_row bench -l no-event-idx -d 'Do without the feature that saves notifications'
+__vhost_device_row bench -l inband -d 'Notify by messages instead of eventfds'
 __vhost_device_row bench -l spin -d 'Look at the rings all the time instead of sleeping until the device signals'
 __vhost_device_row bench -l timeout -x -a '' -d 'Give up when the back end does not answer for so long'
 __vhost_device_row bench -l wait -d 'Wait until somebody listens on the socket, as long as --timeout'

@@ -16,6 +16,7 @@
 
 #include "core/vu.h"
 #include "vhost-device/fd.h"
+#include "vhost-device/vu-name.h"
 #include "wire/vhost-user.h"
 #include "wire/virtio-ring.h"
 
@@ -45,7 +46,6 @@ enum ring { RING_NONE, RING_U32, RING_FD };
 enum { GATE_NONE = -1, GATE_BIT_30 = 64 };      /* else a protocol feature */
 
 struct row {
-	const char *name;
 	uint16_t size_min, size_max;
 	uint16_t fds_min, fds_max;
 	int16_t gate;
@@ -57,7 +57,7 @@ static const struct row rows[VU_REQUEST_MAX];
 
 static const struct row *row_of(uint32_t id)
 {
-	return id < VU_REQUEST_MAX && rows[id].name != NULL ? &rows[id] : NULL;
+	return id < VU_REQUEST_MAX && rows[id].handle != NULL ? &rows[id] : NULL;
 }
 
 /* Bodies are byte streams without alignment, so they are copied out. */
@@ -406,57 +406,57 @@ static int reset_device(struct vu *vu, struct request *rq)
 #define U64 .answer = ANSWER_U64
 
 static const struct row rows[VU_REQUEST_MAX] = {
-	[VU_GET_FEATURES] = { "GET_FEATURES", NO_BODY, GATE(GATE_NONE), U64,
+	[VU_GET_FEATURES] = { NO_BODY, GATE(GATE_NONE), U64,
 		.handle = get_features },
-	[VU_SET_FEATURES] = { "SET_FEATURES", BODY(uint64_t), GATE(GATE_NONE),
+	[VU_SET_FEATURES] = { BODY(uint64_t), GATE(GATE_NONE),
 		.handle = set_features },
-	[VU_SET_OWNER] = { "SET_OWNER", NO_BODY, GATE(GATE_NONE), .handle = nothing_to_do },
-	[VU_RESET_OWNER] = { "RESET_OWNER", NO_BODY, GATE(GATE_NONE), .handle = nothing_to_do },
-	[VU_SET_MEM_TABLE] = { "SET_MEM_TABLE", BODY_UP_TO(struct vu_mem_table, MEM_TABLE_MAX),
+	[VU_SET_OWNER] = { NO_BODY, GATE(GATE_NONE), .handle = nothing_to_do },
+	[VU_RESET_OWNER] = { NO_BODY, GATE(GATE_NONE), .handle = nothing_to_do },
+	[VU_SET_MEM_TABLE] = { BODY_UP_TO(struct vu_mem_table, MEM_TABLE_MAX),
 		FDS(0, VU_MAX_FDS), GATE(GATE_NONE), .handle = set_mem_table },
-	[VU_SET_LOG_FD] = { "SET_LOG_FD", NO_BODY, FDS(1, 1), GATE(GATE_NONE),
+	[VU_SET_LOG_FD] = { NO_BODY, FDS(1, 1), GATE(GATE_NONE),
 		.handle = nothing_to_do },
-	[VU_SET_VRING_NUM] = { "SET_VRING_NUM", STATE, GATE(GATE_NONE), .handle = set_vring_num },
-	[VU_SET_VRING_ADDR] = { "SET_VRING_ADDR", BODY(struct vu_vring_addr), GATE(GATE_NONE),
+	[VU_SET_VRING_NUM] = { STATE, GATE(GATE_NONE), .handle = set_vring_num },
+	[VU_SET_VRING_ADDR] = { BODY(struct vu_vring_addr), GATE(GATE_NONE),
 		.ring = RING_U32, .handle = set_vring_addr },
-	[VU_SET_VRING_BASE] = { "SET_VRING_BASE", STATE, GATE(GATE_NONE),
+	[VU_SET_VRING_BASE] = { STATE, GATE(GATE_NONE),
 		.handle = set_vring_base },
-	[VU_GET_VRING_BASE] = { "GET_VRING_BASE", STATE, GATE(GATE_NONE), .answer = ANSWER_STATE,
+	[VU_GET_VRING_BASE] = { STATE, GATE(GATE_NONE), .answer = ANSWER_STATE,
 		.handle = get_vring_base },
-	[VU_SET_VRING_KICK] = { "SET_VRING_KICK", VRING_FD, GATE(GATE_NONE),
+	[VU_SET_VRING_KICK] = { VRING_FD, GATE(GATE_NONE),
 		.handle = set_vring_kick },
-	[VU_SET_VRING_CALL] = { "SET_VRING_CALL", VRING_FD, GATE(GATE_NONE),
+	[VU_SET_VRING_CALL] = { VRING_FD, GATE(GATE_NONE),
 		.handle = set_vring_call },
-	[VU_SET_VRING_ERR] = { "SET_VRING_ERR", VRING_FD, GATE(GATE_NONE),
+	[VU_SET_VRING_ERR] = { VRING_FD, GATE(GATE_NONE),
 		.handle = set_vring_err },
-	[VU_GET_PROTOCOL_FEATURES] = { "GET_PROTOCOL_FEATURES", NO_BODY, GATE(GATE_NONE), U64,
+	[VU_GET_PROTOCOL_FEATURES] = { NO_BODY, GATE(GATE_NONE), U64,
 		.handle = get_protocol_features },
-	[VU_SET_PROTOCOL_FEATURES] = { "SET_PROTOCOL_FEATURES", BODY(uint64_t), GATE(GATE_NONE),
+	[VU_SET_PROTOCOL_FEATURES] = { BODY(uint64_t), GATE(GATE_NONE),
 		.handle = set_protocol_features },
-	[VU_GET_QUEUE_NUM] = { "GET_QUEUE_NUM", NO_BODY, GATE(VU_PF_MQ), U64,
+	[VU_GET_QUEUE_NUM] = { NO_BODY, GATE(VU_PF_MQ), U64,
 		.handle = get_queue_num },
-	[VU_SET_VRING_ENABLE] = { "SET_VRING_ENABLE", STATE, GATE(GATE_BIT_30),
+	[VU_SET_VRING_ENABLE] = { STATE, GATE(GATE_BIT_30),
 		.handle = set_vring_enable },
-	[VU_SET_BACKEND_REQ_FD] = { "SET_BACKEND_REQ_FD", NO_BODY, FDS(1, 1),
+	[VU_SET_BACKEND_REQ_FD] = { NO_BODY, FDS(1, 1),
 		GATE(VU_PF_BACKEND_REQ), .handle = set_backend_fd },
-	[VU_GET_CONFIG] = { "GET_CONFIG", BODY_UP_TO(struct vu_config, BODY_MAX),
+	[VU_GET_CONFIG] = { BODY_UP_TO(struct vu_config, BODY_MAX),
 		GATE(VU_PF_CONFIG), .answer = ANSWER_CONFIG, .handle = get_config },
-	[VU_SET_CONFIG] = { "SET_CONFIG", BODY_UP_TO(struct vu_config, BODY_MAX),
+	[VU_SET_CONFIG] = { BODY_UP_TO(struct vu_config, BODY_MAX),
 		GATE(VU_PF_CONFIG), .handle = set_config },
-	[VU_RESET_DEVICE] = { "RESET_DEVICE", NO_BODY, GATE(VU_PF_RESET_DEVICE),
+	[VU_RESET_DEVICE] = { NO_BODY, GATE(VU_PF_RESET_DEVICE),
 		.handle = reset_device },
-	[VU_VRING_KICK] = { "VRING_KICK", STATE, GATE(VU_PF_INBAND_NOTIFICATIONS),
+	[VU_VRING_KICK] = { STATE, GATE(VU_PF_INBAND_NOTIFICATIONS),
 		.handle = vring_kick },
-	[VU_GET_MAX_MEM_SLOTS] = { "GET_MAX_MEM_SLOTS", NO_BODY, GATE(VU_PF_CONFIGURE_MEM_SLOTS),
+	[VU_GET_MAX_MEM_SLOTS] = { NO_BODY, GATE(VU_PF_CONFIGURE_MEM_SLOTS),
 		U64, .handle = get_max_mem_slots },
-	[VU_ADD_MEM_REG] = { "ADD_MEM_REG", BODY(struct vu_single_region), FDS(1, 1),
+	[VU_ADD_MEM_REG] = { BODY(struct vu_single_region), FDS(1, 1),
 		GATE(VU_PF_CONFIGURE_MEM_SLOTS), .handle = add_mem_reg },
 	/* Some front ends send the region's descriptor along; it is closed. */
-	[VU_REM_MEM_REG] = { "REM_MEM_REG", BODY(struct vu_single_region), FDS(0, 1),
+	[VU_REM_MEM_REG] = { BODY(struct vu_single_region), FDS(0, 1),
 		GATE(VU_PF_CONFIGURE_MEM_SLOTS), .handle = rem_mem_reg },
-	[VU_SET_STATUS] = { "SET_STATUS", BODY(uint64_t), GATE(VU_PF_STATUS),
+	[VU_SET_STATUS] = { BODY(uint64_t), GATE(VU_PF_STATUS),
 		.handle = set_status },
-	[VU_GET_STATUS] = { "GET_STATUS", NO_BODY, GATE(VU_PF_STATUS), U64, .handle = get_status },
+	[VU_GET_STATUS] = { NO_BODY, GATE(VU_PF_STATUS), U64, .handle = get_status },
 };
 
 /* Before the handler. */
@@ -556,11 +556,11 @@ static void answer_failure(struct vu *vu, const struct row *row, struct request 
 				(row == NULL || row->answer == ANSWER_ACK) && !rq->fatal);
 
 	if (row != NULL)
-		log_limited(&vu->limit, LOG_LEVEL_WARN, vu->in, "%s refused%s: %s", row->name,
-			    stays ? "" : ", session ended", why);
+		log_limited(&vu->limit, LOG_LEVEL_WARN, vu->in, "%s refused%s: %s",
+			    vu_request_name(id), stays ? "" : ", session ended", why);
 	else
-		log_limited(&vu->limit, LOG_LEVEL_WARN, vu->in, "request %u refused%s: %s", id,
-			    stays ? "" : ", session ended", why);
+		log_limited(&vu->limit, LOG_LEVEL_WARN, vu->in, "%s (%u) refused%s: %s",
+			    vu_request_name(id), id, stays ? "" : ", session ended", why);
 	if (!stays)
 		over(vu);
 	else if (config)
@@ -614,7 +614,7 @@ static void on_request(struct channel *ch, struct message *m)
 	if (ret == 0)
 		ret = row->handle(vu, &rq);
 	log_trace(vu->in, "%s (%u): %zu bytes, %u fds, flags 0x%x: %d",
-		  row != NULL ? row->name : "unknown request", m->id, m->size, m->n_fds, m->flags,
+		  vu_request_name(m->id), m->id, m->size, m->n_fds, m->flags,
 		  ret);
 	if (ret == VU_LATER)
 		wait_for_answer(vu, &rq);

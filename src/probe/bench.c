@@ -17,7 +17,7 @@ struct bench_conf {
 	uint32_t largest;
 	uint32_t out, in, depth, queues, queue_size, segments, seconds;
 	uint64_t rate, requests;
-	bool packed, indirect, no_event_idx, spin;
+	bool packed, indirect, no_event_idx, inband, spin;
 };
 
 /* Any device: bytes there, bytes back. */
@@ -81,7 +81,7 @@ static struct load_setup make_setup(const struct bench_conf *c, const struct dri
 		.vdev = { .path = path, .timeout_ms = c->tool.timeout * 1000,
 			.wait = c->tool.wait, .queue_size = c->queue_size,
 			.features = d->features, .packed = c->packed,
-			.no_event_idx = c->no_event_idx },
+			.no_event_idx = c->no_event_idx, .inband = c->inband },
 		.driver = d,
 		.out = c->out != 0 ? c->out : d->load->out,
 		.in = c->in != 0 ? c->in : d->load->in,
@@ -164,6 +164,7 @@ static void print_setup(struct out *o, const struct target *t)
 	out_text(o, "ring", "%s", s->vdev.packed ? "packed" : "split");
 	out_bool(o, "indirect", s->indirect);
 	out_bool(o, "event_idx", (t->v->features & BIT(VIRTIO_F_EVENT_IDX)) != 0);
+	out_bool(o, "in_band", s->vdev.inband);
 	if (s->rate != 0)
 		out_number(o, "rate", s->rate);
 	out_close(o);
@@ -367,6 +368,8 @@ static const struct option rows[] = {
 	  OPT_FLAG, OPT(struct bench_conf, indirect) },
 	{ "no-event-idx", NULL, "Do without the feature that saves notifications.", NULL, OPT_FLAG,
 	  OPT(struct bench_conf, no_event_idx) },
+	{ "inband", NULL, "Notify by messages instead of eventfds.", NULL, OPT_FLAG,
+	  OPT(struct bench_conf, inband) },
 	{ "spin", NULL, "Look at the rings all the time instead of sleeping until the device "
 	  "signals.", NULL, OPT_FLAG, OPT(struct bench_conf, spin) },
 	{ NULL }

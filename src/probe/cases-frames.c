@@ -22,13 +22,13 @@
 	X("a byte more than any message", FRAME_CLOSED, VU_SET_OWNER, 1, 4097, 12, 0) \
 	X("a byte more than any memory table", FRAME_CLOSED, VU_SET_MEM_TABLE, 1, \
 	  8 + 512 * 32 + 1, 12, 0) \
-	X("a byte and good-bye", FRAME_LEAVE, VU_GET_FEATURES, 1, 0, 1, 0) \
-	X("half a header and good-bye", FRAME_LEAVE, VU_GET_FEATURES, 1, 0, 6, 0) \
-	X("a header less a byte and good-bye", FRAME_LEAVE, VU_GET_FEATURES, 1, 0, 11, 0) \
-	X("a header without its body and good-bye", FRAME_LEAVE, VU_SET_FEATURES, 1, 8, 12, 0) \
-	X("half a body and good-bye", FRAME_LEAVE, VU_SET_FEATURES, 1, 8, 16, 0) \
-	X("a body less a byte and good-bye", FRAME_LEAVE, VU_SET_FEATURES, 1, 8, 19, 0) \
-	X("a memory table less a byte and good-bye", FRAME_LEAVE, VU_SET_MEM_TABLE, 1, 4096, \
+	X("a byte", FRAME_LEAVE, VU_GET_FEATURES, 1, 0, 1, 0) \
+	X("half a header", FRAME_LEAVE, VU_GET_FEATURES, 1, 0, 6, 0) \
+	X("a header less a byte", FRAME_LEAVE, VU_GET_FEATURES, 1, 0, 11, 0) \
+	X("a header without its body", FRAME_LEAVE, VU_SET_FEATURES, 1, 8, 12, 0) \
+	X("half a body", FRAME_LEAVE, VU_SET_FEATURES, 1, 8, 16, 0) \
+	X("a body less a byte", FRAME_LEAVE, VU_SET_FEATURES, 1, 8, 19, 0) \
+	X("a memory table less a byte", FRAME_LEAVE, VU_SET_MEM_TABLE, 1, 4096, \
 	  4107, 0) \
 	X("byte by byte", FRAME_FINE, VU_GET_FEATURES, 1, 0, 12, 1) \
 	X("in halves", FRAME_FINE, VU_GET_FEATURES, 1, 0, 12, 6) \
@@ -68,7 +68,8 @@ void case_frame_at(unsigned i, struct case_frame *ret_case)
 	*ret_case = (struct case_frame){ .end = r->end, .request = (uint32_t)r->request,
 		.flags = (uint32_t)r->flags,
 		.size = r->size, .send = r->send, .chunk = r->chunk };
-	snprintf(ret_case->name, CASE_NAME, "%s", p);
+	snprintf(ret_case->name, CASE_NAME, "%s%s", p,
+		 r->end == FRAME_LEAVE ? " and good-bye" : "");
 }
 
 int case_frame_send(const struct case_frame *c, struct fe *fe, struct error *err)

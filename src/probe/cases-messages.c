@@ -100,53 +100,56 @@ static const struct {
 
 enum { CHANGES = 1 };
 
-/* Request, what is wrong, state, verdict, flags, bytes and descriptors more, patches. */
+/*
+ * Request, what is wrong (behind a comma, unless it begins with a blank), state, verdict,
+ * flags, bytes and descriptors more, patches.
+ */
 #define RUN(X, request, name, verdict, ...) \
 	X(request, name, CASE_RUNNING, verdict, __VA_ARGS__)
 #define NEG(X, request, name, ...) \
 	X(request, name, CASE_NEGOTIATED, CASE_REFUSED, 0, 0, 0, __VA_ARGS__)
 #define P(at, len, value) at, len, value
 #define SINGLES(X) \
-	RUN(X, ADD_MEM_REG, ", descriptor missing", CASE_REFUSED, 0, 0, -1,) \
-	RUN(X, ADD_MEM_REG, ", two descriptors", CASE_REFUSED, 0, 0, 1,) \
-	RUN(X, REM_MEM_REG, ", two descriptors", CASE_REFUSED, 0, 0, 2,) \
-	RUN(X, SET_BACKEND_REQ_FD, ", descriptor missing", CASE_REFUSED, 0, 0, -1,) \
-	RUN(X, SET_BACKEND_REQ_FD, ", two descriptors", CASE_REFUSED, 0, 0, 1,) \
-	RUN(X, SET_BACKEND_REQ_FD, ", with a body", CASE_REFUSED, 0, 8, 0,) \
-	RUN(X, SET_BACKEND_REQ_FD, ", an eventfd", CASE_REFUSED, 0, 0, 0,) \
-	RUN(X, SET_LOG_FD, ", descriptor missing", CASE_REFUSED, 0, 0, -1,) \
-	RUN(X, SET_OWNER, ", 252 descriptors where none belongs", CASE_REFUSED, 0, 0, 252,) \
-	RUN(X, GET_CONFIG, ", a byte short", CASE_NO_CONFIG, 0, -1, 0,) \
-	RUN(X, GET_CONFIG, ", a byte long", CASE_NO_CONFIG, 0, 1, 0,) \
-	RUN(X, GET_CONFIG, ", empty", CASE_NO_CONFIG, 0, EMPTY, 0,) \
-	RUN(X, GET_CONFIG, ", with a descriptor", CASE_NO_CONFIG, 0, 0, 1,) \
-	RUN(X, GET_CONFIG, ", half a head", CASE_NO_CONFIG, 0, -9, 0,) \
-	RUN(X, GET_CONFIG, ", asks for 4 GiB", CASE_NO_CONFIG, 0, 0, 0, P(4, 4, UINT32_MAX)) \
-	RUN(X, GET_CONFIG, ", asks for a byte more than it brings", CASE_NO_CONFIG, 0, 0, 0, \
+	RUN(X, ADD_MEM_REG, "descriptor missing", CASE_REFUSED, 0, 0, -1,) \
+	RUN(X, ADD_MEM_REG, "two descriptors", CASE_REFUSED, 0, 0, 1,) \
+	RUN(X, REM_MEM_REG, "two descriptors", CASE_REFUSED, 0, 0, 2,) \
+	RUN(X, SET_BACKEND_REQ_FD, "descriptor missing", CASE_REFUSED, 0, 0, -1,) \
+	RUN(X, SET_BACKEND_REQ_FD, "two descriptors", CASE_REFUSED, 0, 0, 1,) \
+	RUN(X, SET_BACKEND_REQ_FD, "with a body", CASE_REFUSED, 0, 8, 0,) \
+	RUN(X, SET_BACKEND_REQ_FD, "an eventfd", CASE_REFUSED, 0, 0, 0,) \
+	RUN(X, SET_LOG_FD, "descriptor missing", CASE_REFUSED, 0, 0, -1,) \
+	RUN(X, SET_OWNER, "252 descriptors where none belongs", CASE_REFUSED, 0, 0, 252,) \
+	RUN(X, GET_CONFIG, "a byte short", CASE_NO_CONFIG, 0, -1, 0,) \
+	RUN(X, GET_CONFIG, "a byte long", CASE_NO_CONFIG, 0, 1, 0,) \
+	RUN(X, GET_CONFIG, "empty", CASE_NO_CONFIG, 0, EMPTY, 0,) \
+	RUN(X, GET_CONFIG, "with a descriptor", CASE_NO_CONFIG, 0, 0, 1,) \
+	RUN(X, GET_CONFIG, "half a head", CASE_NO_CONFIG, 0, -9, 0,) \
+	RUN(X, GET_CONFIG, "asks for 4 GiB", CASE_NO_CONFIG, 0, 0, 0, P(4, 4, UINT32_MAX)) \
+	RUN(X, GET_CONFIG, "asks for a byte more than it brings", CASE_NO_CONFIG, 0, 0, 0, \
 	    P(4, 4, 9)) \
-	RUN(X, GET_CONFIG, ", at the end of the address space", CASE_FINE, 0, 0, 0, \
+	RUN(X, GET_CONFIG, "at the end of the address space", CASE_FINE, 0, 0, 0, \
 	    P(0, 4, UINT32_MAX)) \
-	RUN(X, GET_CONFIG, ", half of it beyond the end", CASE_FINE, 0, 0, 0, P(0, 4, 4)) \
-	RUN(X, SET_CONFIG, ", of 4 GiB", CASE_REFUSED, 0, 0, 0, P(4, 4, UINT32_MAX)) \
-	RUN(X, SET_CONFIG, ", unknown flags", CASE_REFUSED, 0, 0, 0, P(8, 4, 2)) \
-	RUN(X, SET_CONFIG, ", at the end of the address space", CASE_FINE, 0, 0, 0, \
+	RUN(X, GET_CONFIG, "half of it beyond the end", CASE_FINE, 0, 0, 0, P(0, 4, 4)) \
+	RUN(X, SET_CONFIG, "of 4 GiB", CASE_REFUSED, 0, 0, 0, P(4, 4, UINT32_MAX)) \
+	RUN(X, SET_CONFIG, "unknown flags", CASE_REFUSED, 0, 0, 0, P(8, 4, 2)) \
+	RUN(X, SET_CONFIG, "at the end of the address space", CASE_FINE, 0, 0, 0, \
 	    P(0, 4, UINT32_MAX)) \
-	NEG(X, SET_FEATURES, ", a bit that was not offered", P(3, 1, 0x41)) \
-	NEG(X, SET_FEATURES, ", bit 63", P(7, 1, 0x80)) \
-	NEG(X, SET_FEATURES, ", a legacy driver", P(4, 4, 0)) \
-	NEG(X, SET_FEATURES, ", none", P(0, 8, 0)) \
-	RUN(X, SET_FEATURES, ", others while running", CASE_REFUSED, 0, 0, 0, P(0, 4, 0)) \
-	NEG(X, SET_PROTOCOL_FEATURES, ", bit 63", P(7, 1, 0x80)) \
-	NEG(X, SET_PROTOCOL_FEATURES, ", postcopy", P(0, 8, 1U << VU_PF_PAGEFAULT)) \
-	X(SET_PROTOCOL_FEATURES, ", in-band alone", CASE_NEGOTIATED, CASE_CLOSED, 0, 0, 0, \
+	NEG(X, SET_FEATURES, "a bit that was not offered", P(3, 1, 0x41)) \
+	NEG(X, SET_FEATURES, "bit 63", P(7, 1, 0x80)) \
+	NEG(X, SET_FEATURES, "a legacy driver", P(4, 4, 0)) \
+	NEG(X, SET_FEATURES, "none", P(0, 8, 0)) \
+	RUN(X, SET_FEATURES, "others while running", CASE_REFUSED, 0, 0, 0, P(0, 4, 0)) \
+	NEG(X, SET_PROTOCOL_FEATURES, "bit 63", P(7, 1, 0x80)) \
+	NEG(X, SET_PROTOCOL_FEATURES, "postcopy", P(0, 8, 1U << VU_PF_PAGEFAULT)) \
+	X(SET_PROTOCOL_FEATURES, "in-band alone", CASE_NEGOTIATED, CASE_CLOSED, 0, 0, 0, \
 	  P(0, 8, 1U << VU_PF_INBAND_NOTIFICATIONS | 1U << VU_PF_REPLY_ACK)) \
-	NEG(X, SET_STATUS, ", nine bits", P(0, 8, 0x100)) \
-	NEG(X, SET_VRING_ENABLE, ", neither on nor off", P(4, 4, 2)) \
-	NEG(X, SET_VRING_NUM, ", none", P(4, 4, 0)) \
-	NEG(X, SET_VRING_NUM, ", one too many", P(4, 4, 1025)) \
-	NEG(X, SET_VRING_NUM, ", 32768", P(4, 4, 32768)) \
-	NEG(X, SET_VRING_NUM, ", 65537", P(4, 4, 65537)) \
-	NEG(X, SET_VRING_NUM, ", 2^32 - 1", P(4, 4, UINT32_MAX)) \
+	NEG(X, SET_STATUS, "nine bits", P(0, 8, 0x100)) \
+	NEG(X, SET_VRING_ENABLE, "neither on nor off", P(4, 4, 2)) \
+	NEG(X, SET_VRING_NUM, "none", P(4, 4, 0)) \
+	NEG(X, SET_VRING_NUM, "one too many", P(4, 4, 1025)) \
+	NEG(X, SET_VRING_NUM, "32768", P(4, 4, 32768)) \
+	NEG(X, SET_VRING_NUM, "65537", P(4, 4, 65537)) \
+	NEG(X, SET_VRING_NUM, "2^32 - 1", P(4, 4, UINT32_MAX)) \
 	RUN(X, SET_VRING_NUM, " of a running ring", CASE_REFUSED, 0, 0, 0,) \
 	RUN(X, SET_VRING_BASE, " of a running ring", CASE_REFUSED, 0, 0, 0,) \
 	RUN(X, SET_VRING_ADDR, " of a running ring, elsewhere", CASE_REFUSED, 0, 0, 0, \
@@ -157,13 +160,13 @@ enum { CHANGES = 1 };
 	RUN(X, SET_OWNER, " again", CASE_FINE, 0, 0, 0,) \
 	RUN(X, RESET_OWNER, "", CASE_FINE, 0, 0, 0,) \
 	RUN(X, SET_LOG_FD, "", CASE_FINE, 0, 0, 0,) \
-	RUN(X, SET_MEM_TABLE, ", the same", CASE_FINE, 0, 0, 0,) \
+	RUN(X, SET_MEM_TABLE, "the same", CASE_FINE, 0, 0, 0,) \
 	RUN(X, RESET_DEVICE, " in full run", CASE_FINE, CHANGES, 0, 0,) \
 	RUN(X, GET_VRING_BASE, " in full run", CASE_FINE, CHANGES, 0, 0,) \
 	RUN(X, REM_MEM_REG, " in full run", CASE_FINE, CHANGES, 0, 0,) \
 	RUN(X, REM_MEM_REG, " in full run, with a descriptor", CASE_FINE, CHANGES, 0, 1,) \
-	X(GET_CONFIG, ", not negotiated", CASE_CONNECTED, CASE_NO_CONFIG, 0, 0, 0,) \
-	RUN(X, VRING_KICK, ", not negotiated but all else", CASE_REFUSED, 0, 0, 0,)
+	X(GET_CONFIG, "not negotiated", CASE_CONNECTED, CASE_NO_CONFIG, 0, 0, 0,) \
+	RUN(X, VRING_KICK, "not negotiated but all else", CASE_REFUSED, 0, 0, 0,)
 
 static const struct single {
 	struct case_patch patch;
@@ -183,6 +186,7 @@ static const char single_names[] = SINGLES(ROW);
 
 /* -- Rows --------------------------------------------------------------------------- */
 
+/* Some are empty. */
 static const char *nth(const char *p, unsigned i)
 {
 	for (; i > 0; i--)
@@ -215,6 +219,7 @@ static void from_family(const struct family *f, unsigned i, struct case_message 
 static void from_single(unsigned i, struct case_message *c)
 {
 	const struct single *s = &singles[i];
+	const char *name = nth(single_names, i);
 
 	c->request = s->request;
 	c->state = s->state;
@@ -223,7 +228,8 @@ static void from_single(unsigned i, struct case_message *c)
 	c->more_bytes = s->more_bytes;
 	c->more_fds = s->more_fds;
 	c->patch = s->patch;
-	snprintf(c->name, CASE_NAME, "%s%s", fe_request_name(c->request), nth(single_names, i));
+	snprintf(c->name, CASE_NAME, "%s%s%s", fe_request_name(c->request),
+		 *name == ' ' || *name == '\0' ? "" : ", ", name);
 }
 
 static void from_unknown(unsigned i, struct case_message *c)

@@ -25,7 +25,7 @@ enum { SIZE = CASE_RING, WHOLE = 2 * CASE_PIECE };
 /* Layouts, name, how it is added, what must come of it, changes. */
 #define RINGS(X) \
 	X(BOTH, "nothing wrong", 0, RING_LEN, WHOLE,) \
-	X(BOTH, "nothing wrong, indirect", FE_ADD_INDIRECT, RING_LEN, WHOLE,) \
+	X(BOTH, "nothing wrong", FE_ADD_INDIRECT, RING_LEN, WHOLE,) \
 	X(BOTH, "nothing wrong, indirect at the end", FE_ADD_TAIL_INDIRECT, RING_LEN, WHOLE,) \
 	X(BOTH, "readable buffer outside of memory", 0, RING_LEN, 0, \
 	  C(W_DESC, 0, ADDR, SET, 0, NOWHERE)) \
@@ -59,32 +59,32 @@ enum { SIZE = CASE_RING, WHOLE = 2 * CASE_PIECE };
 	X(BOTH, "indirect and continued", 0, RING_LEN, 0, C(W_DESC, 0, FLAGS, OR, 0, INDIRECT)) \
 	X(BOTH, "a table of 8 bytes at the end", 0, RING_LEN, 0, \
 	  C(W_DESC, 3, FLAGS, OR, 0, INDIRECT)) \
-	X(BOTH, "indirect, no byte", FE_ADD_INDIRECT, RING_LEN, 0, C(W_DESC, 0, LEN, SET, 0, 0)) \
-	X(BOTH, "indirect, less than an entry", FE_ADD_INDIRECT, RING_LEN, 0, \
+	X(BOTH, "no byte", FE_ADD_INDIRECT, RING_LEN, 0, C(W_DESC, 0, LEN, SET, 0, 0)) \
+	X(BOTH, "less than an entry", FE_ADD_INDIRECT, RING_LEN, 0, \
 	  C(W_DESC, 0, LEN, SET, 0, 15)) \
-	X(BOTH, "indirect, a byte more than an entry", FE_ADD_INDIRECT, RING_LEN, 0, \
+	X(BOTH, "a byte more than an entry", FE_ADD_INDIRECT, RING_LEN, 0, \
 	  C(W_DESC, 0, LEN, SET, 0, 17)) \
-	X(BOTH, "indirect, 1025 entries", FE_ADD_INDIRECT, RING_LEN, 0, \
+	X(BOTH, "1025 entries", FE_ADD_INDIRECT, RING_LEN, 0, \
 	  C(W_DESC, 0, LEN, SET, 0, 16 * 1025)) \
-	X(BOTH, "indirect, 2^28 - 1 entries", FE_ADD_INDIRECT, RING_LEN, 0, \
+	X(BOTH, "2^28 - 1 entries", FE_ADD_INDIRECT, RING_LEN, 0, \
 	  C(W_DESC, 0, LEN, SET, 0, 0xfffffff0)) \
-	X(BOTH, "indirect, outside of memory", FE_ADD_INDIRECT, RING_LEN, 0, \
+	X(BOTH, "outside of memory", FE_ADD_INDIRECT, RING_LEN, 0, \
 	  C(W_DESC, 0, ADDR, SET, 0, NOWHERE)) \
-	X(BOTH, "indirect, across the end of memory", FE_ADD_INDIRECT, RING_LEN, 0, \
+	X(BOTH, "across the end of memory", FE_ADD_INDIRECT, RING_LEN, 0, \
 	  C(W_DESC, 0, ADDR, SET, FROM_END, -16)) \
-	X(BOTH, "indirect, wraps the address space", FE_ADD_INDIRECT, RING_LEN, 0, \
+	X(BOTH, "wraps the address space", FE_ADD_INDIRECT, RING_LEN, 0, \
 	  C(W_DESC, 0, ADDR, SET, FROM_TOP, -16)) \
-	X(BOTH, "indirect, WRITE on the table itself", FE_ADD_INDIRECT, RING_LEN, WHOLE, \
+	X(BOTH, "WRITE on the table itself", FE_ADD_INDIRECT, RING_LEN, WHOLE, \
 	  C(W_DESC, 0, FLAGS, OR, 0, WRITE)) \
-	X(BOTH, "indirect, a table in the table", FE_ADD_INDIRECT, RING_LEN, 0, \
+	X(BOTH, "a table in the table", FE_ADD_INDIRECT, RING_LEN, 0, \
 	  C(W_TABLE, 1, FLAGS, OR, 0, INDIRECT)) \
-	X(BOTH, "indirect, readable behind writable", FE_ADD_INDIRECT, RING_LEN, 0, \
+	X(BOTH, "readable behind writable", FE_ADD_INDIRECT, RING_LEN, 0, \
 	  C(W_TABLE, 0, FLAGS, OR, 0, WRITE)) \
-	X(BOTH, "indirect, buffer outside of memory", FE_ADD_INDIRECT, RING_LEN, 0, \
+	X(BOTH, "buffer outside of memory", FE_ADD_INDIRECT, RING_LEN, 0, \
 	  C(W_TABLE, 1, ADDR, SET, 0, NOWHERE)) \
-	X(BOTH, "indirect, 4 GiB of two buffers", FE_ADD_INDIRECT, RING_LEN, 0, \
+	X(BOTH, "4 GiB of two buffers", FE_ADD_INDIRECT, RING_LEN, 0, \
 	  C(W_TABLE, 2, LEN, SET, 0, UINT32_MAX) C(W_TABLE, 3, LEN, SET, 0, UINT32_MAX)) \
-	X(BOTH, "indirect, is the descriptor ring itself", FE_ADD_INDIRECT, RING_LEN, 0, \
+	X(BOTH, "is the descriptor ring itself", FE_ADD_INDIRECT, RING_LEN, 0, \
 	  C(W_DESC, 0, ADDR, SET, 0, CASE_RING_BASE)) \
 	X(SPLIT, "link to the first that is none", 0, RING_BROKEN, 0, \
 	  C(W_DESC, 1, LINK, SET, 0, SIZE)) \
@@ -95,19 +95,19 @@ enum { SIZE = CASE_RING, WHOLE = 2 * CASE_PIECE };
 	  C(W_DESC, 3, FLAGS, OR, 0, NEXT) C(W_DESC, 3, LINK, SET, 0, 2)) \
 	X(SPLIT, "a circle of empty buffers", 0, RING_LEN, 0, \
 	  C(W_DESC, 0, LINK, SET, 0, 0) C(W_DESC, 0, LEN, SET, 0, 0)) \
-	X(SPLIT, "indirect, link behind the table", FE_ADD_INDIRECT, RING_LEN, 0, \
+	X(SPLIT, "link behind the table", FE_ADD_INDIRECT, RING_LEN, 0, \
 	  C(W_TABLE, 1, LINK, SET, 0, 4)) \
-	X(SPLIT, "indirect, link to 65535", FE_ADD_INDIRECT, RING_LEN, 0, \
+	X(SPLIT, "link to 65535", FE_ADD_INDIRECT, RING_LEN, 0, \
 	  C(W_TABLE, 0, LINK, SET, 0, 0xffff)) \
-	X(SPLIT, "indirect, linked to itself", FE_ADD_INDIRECT, RING_LEN, 0, \
+	X(SPLIT, "linked to itself", FE_ADD_INDIRECT, RING_LEN, 0, \
 	  C(W_TABLE, 0, LINK, SET, 0, 0)) \
-	X(SPLIT, "indirect, in a circle", FE_ADD_INDIRECT, RING_LEN, 0, \
+	X(SPLIT, "in a circle", FE_ADD_INDIRECT, RING_LEN, 0, \
 	  C(W_TABLE, 3, FLAGS, OR, 0, NEXT) C(W_TABLE, 3, LINK, SET, 0, 2)) \
-	X(SPLIT, "indirect, linked out of order", FE_ADD_INDIRECT, RING_LEN, CASE_PIECE, \
+	X(SPLIT, "linked out of order", FE_ADD_INDIRECT, RING_LEN, CASE_PIECE, \
 	  C(W_TABLE, 0, LINK, SET, 0, 2)) \
 	X(PACKED, "list without an end", 0, RING_BROKEN, 0, \
 	  C(W_ALL_DESCS, 0, FLAGS, OR, 0, NEXT)) \
-	X(PACKED, "indirect, NEXT in the table", FE_ADD_INDIRECT, RING_LEN, WHOLE, \
+	X(PACKED, "NEXT in the table", FE_ADD_INDIRECT, RING_LEN, WHOLE, \
 	  C(W_TABLE, 3, FLAGS, OR, 0, NEXT)) \
 	X(SPLIT, "head that is none", 0, RING_BROKEN, 0, C(W_AVAIL_RING, 0, ADDR, SET, 0, SIZE)) \
 	X(SPLIT, "head 65535", 0, RING_BROKEN, 0, C(W_AVAIL_RING, 0, ADDR, SET, 0, 0xffff)) \
@@ -197,7 +197,8 @@ void case_ring_at(unsigned i, struct case_ring *ret_case)
 	c = changes_of(ret_case->row);
 	for (k = 0; k < r->n_changes; k++)
 		ret_case->moves_flags |= c[k].where == W_AVAIL_FLAGS;
-	snprintf(ret_case->name, CASE_NAME, "%s, %s", packed ? "packed" : "split", name);
+	snprintf(ret_case->name, CASE_NAME, "%s, %s%s", packed ? "packed" : "split",
+		 r->add == FE_ADD_INDIRECT ? "indirect, " : "", name);
 }
 
 static void put16(uint8_t *at, uint64_t v, enum mode mode)

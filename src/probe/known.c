@@ -21,16 +21,16 @@
 	  "block", "request queues", \
 	  "BARRIER SIZE_MAX SEG_MAX 4 GEOMETRY RO BLK_SIZE SCSI 9 FLUSH TOPOLOGY " \
 	  "CONFIG_WCE MQ DISCARD WRITE_ZEROES LIFETIME SECURE_ERASE ZONED", \
-	  "capacity:u8 size_max:u4 seg_max:u4:0:65536 cylinders:u2 heads:u1 " \
+	  "capacity:u8 size_max seg_max:u4:0:65536 cylinders:u2 heads:u1 " \
 	  "sectors:u1 blk_size:u4:0:16777216 physical_block_exp:u1:0:20 " \
-	  "alignment_offset:u1 min_io_size:u2 opt_io_size:u4 writeback:u1:0:1 " \
-	  "unused:p1 num_queues:u2:0:4096 max_discard_sectors:u4 " \
-	  "max_discard_seg:u4 discard_sector_alignment:u4 " \
-	  "max_write_zeroes_sectors:u4 max_write_zeroes_seg:u4 " \
-	  "write_zeroes_may_unmap:u1:0:1 unused:p3 max_secure_erase_sectors:u4 " \
-	  "max_secure_erase_seg:u4 secure_erase_sector_alignment:u4 " \
-	  "zone_sectors:u4 max_open_zones:u4 max_active_zones:u4 " \
-	  "max_append_sectors:u4 write_granularity:u4 zoned_model:u1:0:2 " \
+	  "alignment_offset:u1 min_io_size:u2 opt_io_size writeback:u1:0:1 " \
+	  "unused:p1 num_queues:u2:0:4096 max_discard_sectors " \
+	  "max_discard_seg discard_sector_alignment " \
+	  "max_write_zeroes_sectors max_write_zeroes_seg " \
+	  "write_zeroes_may_unmap:u1:0:1 unused:p3 max_secure_erase_sectors " \
+	  "max_secure_erase_seg secure_erase_sector_alignment " \
+	  "zone_sectors max_open_zones max_active_zones " \
+	  "max_append_sectors write_granularity zoned_model:u1:0:2 " \
 	  "unused:p3") \
 	X(1, 2, 0, true, 0, BIT(VU_PF_RARP) | BIT(VU_PF_MTU), \
 	  "net", "receive and transmit in pairs, then control", \
@@ -39,7 +39,7 @@
 	  "STATUS CTRL_VQ CTRL_RX CTRL_VLAN 21 GUEST_ANNOUNCE MQ CTRL_MAC_ADDR " \
 	  "52 VQ_NOTF_COAL NOTF_COAL GUEST_USO4 GUEST_USO6 HOST_USO HASH_REPORT " \
 	  "59 GUEST_HDRLEN RSS RSC_EXT STANDBY SPEED_DUPLEX", \
-	  "mac:m6 status:x2:0:3 max_virtqueue_pairs:u2 mtu:u2 speed:u4 duplex:x1 " \
+	  "mac:m6 status:x2:0:3 max_virtqueue_pairs:u2 mtu:u2 speed duplex:x1 " \
 	  "rss_max_key_size:u1 rss_max_indirection_table_length:u2 " \
 	  "supported_hash_types:x4") \
 	X(19, 2, 3, false, 0, 0, \
@@ -51,7 +51,7 @@
 	  BIT(VU_PF_LOG_SHMFD), \
 	  "fs", "hiprio, then request queues", \
 	  "NOTIFICATION", \
-	  "tag:t36 num_request_queues:u4:1:1024 notify_buf_size:u4") \
+	  "tag:t36 num_request_queues:u4:1:1024 notify_buf_size") \
 	X(41, 1, 2, false, 0, 0, \
 	  "gpio", "request, event", \
 	  "IRQ", \
@@ -65,9 +65,9 @@
 	  "", \
 	  "cs_max_number:u1:1:255 cs_change_supported:u1:0:1 " \
 	  "tx_nbits_supported:x1:0:7 rx_nbits_supported:x1:0:7 " \
-	  "bits_per_word_mask:x4 mode_func_supported:x4 max_freq_hz:u4 " \
-	  "max_word_delay_ns:u4 max_cs_setup_ns:u4 max_cs_hold_ns:u4 " \
-	  "max_cs_inactive_ns:u4") \
+	  "bits_per_word_mask:x4 mode_func_supported:x4 max_freq_hz " \
+	  "max_word_delay_ns max_cs_setup_ns max_cs_hold_ns " \
+	  "max_cs_inactive_ns") \
 	X(36, 3, 3, false, BIT(0), 0, \
 	  "can", "transmit, receive, control", \
 	  "CAN_CLASSIC CAN_FD RTR_FRAMES LATE_TX_ACK", \
@@ -95,14 +95,14 @@
 	X(8, 3, 0, false, 0, 0, \
 	  "scsi", "control, event, then request queues", \
 	  "INOUT HOTPLUG CHANGE T10_PI", \
-	  "num_queues:u4:1:4096 seg_max:u4:1:65536 max_sectors:u4 " \
+	  "num_queues:u4:1:4096 seg_max:u4:1:65536 max_sectors " \
 	  "cmd_per_lun:u4:1 event_info_size:u4:1:1024 sense_size:u4:1:4096 " \
-	  "cdb_size:u4:1:4096 max_channel:u2 max_target:u2 max_lun:u4") \
+	  "cdb_size:u4:1:4096 max_channel:u2 max_target:u2 max_lun") \
 	X(16, 2, 2, false, 0, 0, \
 	  "gpu", "control, cursor", \
 	  "VIRGL EDID RESOURCE_UUID RESOURCE_BLOB CONTEXT_INIT BLOB_ALIGNMENT", \
 	  "events_read:x4:0:1 events_clear:x4:0:1 num_scanouts:u4:0:16 " \
-	  "num_capsets:u4:0:64 blob_alignment:u4") \
+	  "num_capsets:u4:0:64 blob_alignment") \
 	X(48, 2, 2, false, 0, BIT(VU_PF_SHMEM), \
 	  "media", "command, event", \
 	  "", \
@@ -118,7 +118,7 @@
 	  "AEAD_STATELESS AKCIPHER_STATELESS", \
 	  "status:x4:0:1 max_dataqueues:u4:1:4096 crypto_services:x4:1:31 " \
 	  "cipher_algo_l:x4 cipher_algo_h:x4 hash_algo:x4 mac_algo_l:x4 " \
-	  "mac_algo_h:x4 aead_algo:x4 max_cipher_key_len:u4 max_auth_key_len:u4 " \
+	  "mac_algo_h:x4 aead_algo:x4 max_cipher_key_len max_auth_key_len " \
 	  "akcipher_algo:x4 max_size:u8") \
 	X(28, 1, 1, false, 0, 0, \
 	  "rpmb", "request", \
@@ -127,10 +127,10 @@
 	X(0, 1, 1, false, 0, 0, \
 	  "template", "request, answered with its own bytes", \
 	  "", \
-	  "requests:u4 last_length:u4")
+	  "requests last_length")
 
 #define ROW(id, q_min, q_max, lacks_config, must, likes, name, queues, features, config) \
-	{ id, q_min, q_max, lacks_config, likes, must },
+	{ id, q_min, q_max, must, lacks_config, likes },
 const struct known known_devices[] = { DEVICES(ROW) };
 #undef ROW
 
@@ -216,15 +216,20 @@ bool known_feature(const struct known *k, unsigned bit, char buf[KNOWN_NAME_SIZE
 bool known_next_field(const char **pos, struct known_field *f)
 {
 	const char *p = *pos;
-	size_t n = strcspn(p, ":");
+	size_t n = strcspn(p, ": ");
 
 	if (*p == '\0')
 		return false;
 	snprintf(f->name, sizeof(f->name), "%.*s", (int)n, p);
-	p += n + 1;
-	f->kind = *p++;
+	p += n;
 	f->off += f->size;
-	f->size = (unsigned)take_number(&p);
+	f->kind = 'u';
+	f->size = 4;
+	if (*p == ':') {
+		f->kind = p[1];
+		p += 2;
+		f->size = (unsigned)take_number(&p);
+	}
 	f->least = f->most = 0;
 	if (*p == ':') {
 		p++;

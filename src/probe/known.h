@@ -8,11 +8,11 @@
 #include <stdint.h>
 
 struct known {
-	uint16_t id;
+	uint8_t id;
 	uint8_t q_min, q_max;           /* queues; q_max 0: any number */
-	bool lacks_config;              /* may come without CONFIG, then QEMU knows it better */
+	uint8_t must : 7;               /* features of the first 7 that it always offers */
+	uint8_t lacks_config : 1;       /* may come without CONFIG, then QEMU knows it better */
 	uint32_t likes;                 /* protocol features that speak for it */
-	uint64_t must;                  /* features that it always offers */
 };
 
 extern const struct known known_devices[];      /* common ones first */
@@ -23,8 +23,9 @@ enum known_text {
 	KNOWN_QUEUES,                   /* what they are for */
 	KNOWN_FEATURES,                 /* names of bits from 0 up; a number sets the next bit */
 	/*
-	 * Fields from offset 0 up, NAME:KIND SIZE[:LEAST[:MOST]]; kinds are u decimal,
-	 * x hexadecimal, m bytes, t text, p padding (zero). "" is no config space.
+	 * Fields from offset 0 up, NAME[:KIND SIZE[:LEAST[:MOST]]]; kinds are u decimal,
+	 * x hexadecimal, m bytes, t text, p padding (zero); NAME alone is u4. "" is no
+	 * config space.
 	 */
 	KNOWN_CONFIG,
 	KNOWN_TEXTS

@@ -374,11 +374,13 @@ static int check_peer(struct run *r, short revents)
 static int await_signals(struct run *r, uint64_t ns)
 {
 	const struct timespec ts = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
-	struct pollfd p[1 + 2 * VDEV_MAX_QUEUES];
-	unsigned q, n = 1;
+	struct fe *fe = r->t->v->fe;
+	struct pollfd p[2 + 2 * VDEV_MAX_QUEUES];
+	unsigned q, n = 2;
 	int ret;
 
-	p[0] = (struct pollfd){ .fd = fe_fd(r->t->v->fe), .events = POLLIN | POLLRDHUP };
+	p[0] = (struct pollfd){ .fd = fe_fd(fe), .events = POLLIN | POLLRDHUP };
+	p[1] = (struct pollfd){ .fd = fe_backend_fd(fe), .events = POLLIN };
 	for (q = 0; q < r->t->setup.queues; q++) {
 		p[n++] = (struct pollfd){ fe_ring_call_fd(ring_of(r->t, q)), POLLIN, 0 };
 		p[n++] = (struct pollfd){ fe_ring_err_fd(ring_of(r->t, q)), POLLIN, 0 };
@@ -387,14 +389,16 @@ static int await_signals(struct run *r, uint64_t ns)
 	if (ret < 0 && errno != EINTR)
 		return error_set(r->err, -errno, "poll: %s", strerror(errno));
 	ret = ret > 0 ? check_peer(r, p[0].revents) : 0;
-	for (q = 0; ret == 0 && q < r->t->setup.queues; q++) {
-		if (p[1 + 2 * q].revents != 0)
-			take_signal(p[1 + 2 * q].fd);
+	if (ret == 0 && p[1].revents != 0)
+		ret = fe_serve_backend(fe, 0, r->err);
+	for (q = 0; ret >= 0 && q < r->t->setup.queues; q++) {
 		if (p[2 + 2 * q].revents != 0)
+			take_signal(p[2 + 2 * q].fd);
+		if (fe_ring_erred(ring_of(r->t, q), fe))
 			ret = error_set(r->err, -EIO, "queue %u: the device reports a broken ring",
 					q);
 	}
-	return ret;
+	return ret < 0 ? ret : 0;
 }
 
 /* Longest sleep: to the next request, or to where a silent device has stalled. */

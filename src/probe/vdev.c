@@ -91,14 +91,30 @@ static uint64_t wanted_features(const struct vdev_setup *s)
 	return want;
 }
 
+/* Calls come on a channel of the back end's, kicks go without an answer. */
+static int open_channel(struct vdev *v, struct error *err)
+{
+	int ret = -EOPNOTSUPP;
+
+	if (!fe_has_protocol(v->fe, VU_PF_INBAND_NOTIFICATIONS))
+		return error_set(err, ret, "the back end does not offer in-band notifications");
+	ret = fe_open_backend_channel(v->fe, NULL, NULL, err);
+	fe_want_acks(v->fe, false);
+	return ret;
+}
+
 static int negotiate(struct vdev *v, const struct vdev_setup *s, struct error *err)
 {
 	uint64_t want = wanted_features(s);
 	int ret = fe_negotiate(v->fe, fe_all_protocol_features() &
-			       ~BIT(VU_PF_INBAND_NOTIFICATIONS), err);
+			       ~(s->inband ? 0 : BIT(VU_PF_INBAND_NOTIFICATIONS)), err);
 
 	if (ret < 0)
 		return vdev_explain(v->fe, ret, err);
+	if (s->inband)
+		ret = open_channel(v, err);
+	if (ret < 0)
+		return ret;
 	v->features = fe_offered(v->fe) & want;
 	if (s->packed && !(v->features & BIT(VIRTIO_F_RING_PACKED)))
 		return error_set(err, -EOPNOTSUPP, "the back end does not offer packed rings");
@@ -132,7 +148,7 @@ static int make_memory(struct vdev *v, const struct vdev_setup *s, struct error 
 static int start_rings(struct vdev *v, const struct vdev_setup *s, struct error *err)
 {
 	struct fe_ring_setup setup = { .size = s->queue_size, .features = v->features,
-		.indirect = s->indirect };
+		.indirect = s->indirect, .inband = s->inband };
 	const uint8_t ok = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER |
 		VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK;
 	int ret = 0;

@@ -18,6 +18,7 @@ struct vdev_setup {
 	unsigned queues, queue_size;
 	uint64_t features;              /* bits of the device that the driver understands */
 	bool packed, no_event_idx;
+	bool inband;                    /* notifications are messages, not eventfds */
 	unsigned indirect;              /* largest indirect table, 0: none */
 	uint64_t memory;                /* bytes for data, beside rings */
 };
