@@ -120,7 +120,10 @@ void fe_want_acks(struct fe *fe, bool on);
  * are acked later, by fe_set_features(). want_protocol is cut to the offer.
  */
 int fe_negotiate(struct fe *fe, uint64_t want_protocol, struct error *err);
-/* Every protocol feature that this library can speak, as a bit mask. */
+/*
+ * Every protocol feature that this library speaks by itself, as a bit mask. For
+ * LOG_SHMFD and INFLIGHT_SHMFD the caller has to do something, see below.
+ */
 uint64_t fe_all_protocol_features(void);
 
 /* What the calls below have learned by now; 0 before. */
@@ -183,6 +186,24 @@ int fe_set_mem_table(struct fe *fe, const struct vu_region *regions, const int *
 int fe_add_mem_region(struct fe *fe, const struct vu_region *region, int fd, struct error *err);
 /* CONFIGURE_MEM_SLOTS. One less, named by addresses and size. */
 int fe_remove_mem_region(struct fe *fe, const struct vu_region *region, struct error *err);
+
+/*
+ * INFLIGHT_SHMFD. A buffer for so many queues of so many entries, made by the
+ * back end, in which its requests survive it. *ret_fd is the caller's, to be
+ * mapped and given to the next back end; the file holds what is announced.
+ * -EREMOTEIO: the back end has none; -EPROTO: it lies about it.
+ */
+int fe_get_inflight(struct fe *fe, unsigned queues, unsigned queue_size,
+		    struct vu_inflight *ret_inflight, int *ret_fd, struct error *err);
+/* INFLIGHT_SHMFD. Before the rings are set up; the fd stays the caller's. */
+int fe_set_inflight(struct fe *fe, const struct vu_inflight *inflight, int fd, struct error *err);
+/*
+ * LOG_SHMFD. Where the back end marks the pages it writes, a bit each, while
+ * LOG_ALL is acked; waits until it has the file, whose fd stays the caller's.
+ */
+int fe_set_log_base(struct fe *fe, uint64_t size, uint64_t offset, int fd, struct error *err);
+/* An eventfd by which the back end tells of log writes; stays the caller's. */
+int fe_set_log_fd(struct fe *fe, int fd, struct error *err);
 
 /* Ring by ring, index below fe_queue_num(); ring.h sends these in order. */
 

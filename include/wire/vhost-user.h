@@ -160,6 +160,23 @@ struct vu_config {
 };
 WIRE_SIZE(struct vu_config, 12);
 
+/* The log of dirty pages (SET_LOG_BASE). */
+struct vu_log {
+	uint64_t mmap_size;
+	uint64_t mmap_offset;
+};
+WIRE_SIZE(struct vu_log, 16);
+
+/* A buffer in which requests survive their back end (GET_INFLIGHT_FD). */
+struct vu_inflight {
+	uint64_t mmap_size;
+	uint64_t mmap_offset;
+	uint16_t num_queues;
+	uint16_t queue_size;
+	uint32_t padding;       /* every known peer sends it */
+};
+WIRE_SIZE(struct vu_inflight, 24);
+
 enum { VU_CONFIG_WRITABLE = 0, VU_CONFIG_MIGRATION = 1 };
 
 /* Limits: of the protocol as its peers keep it, and of Linux (SCM_MAX_FD). */

@@ -305,6 +305,83 @@ static void open_channel(int *ret_channel)
 	ck_assert_uint_eq(hear(VU_SET_BACKEND_REQ_FD, 9, NULL, 0, ret_channel), 1);
 }
 
+/* Bytes, descriptors and what is in them; the file has 4096 bytes. */
+static const struct {
+	uint32_t size;
+	unsigned n_fds;
+	struct vu_inflight i;
+	int ret;
+} inflights[] = {
+	{ 24, 1, { 4096, 0, 2, 64, 0 }, 0 },
+	{ 24, 1, { 96, 4000, 2, 64, 0 }, 0 },
+	{ 24, 0, { 0, 0, 2, 64, 0 }, -EREMOTEIO },
+	{ 24, 1, { 0, 0, 2, 64, 0 }, -EREMOTEIO },
+	{ 24, 0, { 4096, 0, 2, 64, 0 }, -EPROTO },
+	{ 24, 2, { 4096, 0, 2, 64, 0 }, -EPROTO },
+	{ 20, 1, { 4096, 0, 2, 64, 0 }, -EPROTO },
+	{ 0, 0, { 0 }, -EPROTO },
+	{ 24, 1, { 4097, 0, 2, 64, 0 }, -EPROTO },
+	{ 24, 1, { 96, 4001, 2, 64, 0 }, -EPROTO },
+	{ 24, 1, { 4096, UINT64_MAX - 4095, 2, 64, 0 }, -EPROTO },
+	{ 24, 1, { UINT64_MAX, 1, 2, 64, 0 }, -EPROTO },
+};
+
+START_TEST(inflight_buffers)
+{
+	const int file = fd_memfd("inflight", 4096), fds[2] = { file, file };
+	struct vu_inflight i = { .mmap_size = 42 }, asked;
+	int fd = -42;
+	unsigned before;
+
+	negotiate_quietly(0);
+	ck_assert_int_eq(fe_get_inflight(fe, 2, 64, &i, &fd, &err), -EOPNOTSUPP);
+	ck_assert_int_eq(fe_set_inflight(fe, &i, file, &err), -EOPNOTSUPP);
+	ck_ok(fe_set_protocol_features(fe, BIT(VU_PF_INFLIGHT_SHMFD), &err));
+	hear(VU_SET_PROTOCOL_FEATURES, 1, &(uint64_t){ 0 }, 8, NULL);
+	before = count_fds();
+	say_fds(peer, VU_GET_INFLIGHT_FD, 5, &inflights[_i].i, inflights[_i].size, fds,
+		inflights[_i].n_fds);
+	ck_assert_int_eq(fe_get_inflight(fe, 2, 64, &i, &fd, &err), inflights[_i].ret);
+	hear(VU_GET_INFLIGHT_FD, 1, &asked, sizeof(asked), NULL);
+	ck_assert(asked.num_queues == 2 && asked.queue_size == 64 && asked.mmap_size == 0);
+	if (inflights[_i].ret == 0) {
+		ck_assert_int_eq(memcmp(&i, &inflights[_i].i, sizeof(i)), 0);
+		ck_ok(fe_set_inflight(fe, &i, fd, &err));
+		ck_assert_uint_eq(hear(VU_SET_INFLIGHT_FD, 1, &asked, sizeof(asked), NULL), 1);
+		ck_assert_int_eq(memcmp(&i, &asked, sizeof(i)), 0);
+		fd_close(&fd);
+	} else {
+		ck_assert(i.mmap_size == 42 && fd == -42);
+	}
+	ck_assert_uint_eq(count_fds(), before);
+	close(file);
+}
+END_TEST
+
+/* Replies of libvhost-user (a number), of back ends in Rust (an echo) and of DPDK (nothing). */
+START_TEST(log_of_dirty_pages)
+{
+	static const uint32_t sizes[] = { 8, 16, 0 };
+	static const uint8_t zeros[16];
+	const int file = fd_memfd("log", 4096);
+	struct vu_log log;
+
+	negotiate_quietly(0);
+	ck_assert_int_eq(fe_set_log_base(fe, 4096, 0, file, &err), -EOPNOTSUPP);
+	ck_ok(fe_set_protocol_features(fe, BIT(VU_PF_LOG_SHMFD), &err));
+	hear(VU_SET_PROTOCOL_FEATURES, 1, &(uint64_t){ 0 }, 8, NULL);
+	say(VU_SET_LOG_BASE, 5, zeros, sizes[_i]);
+	ck_ok(fe_set_log_base(fe, 2048, 1024, file, &err));
+	ck_assert_uint_eq(hear(VU_SET_LOG_BASE, 1, &log, sizeof(log), NULL), 1);
+	ck_assert(log.mmap_size == 2048 && log.mmap_offset == 1024);
+	ck_ok(fe_set_log_fd(fe, file, &err));
+	ck_assert_uint_eq(hear(VU_SET_LOG_FD, 1, NULL, 0, NULL), 1);
+	say(VU_SET_LOG_FD, 5, zeros, 8);
+	ck_assert_int_eq(fe_set_log_base(fe, 4096, 0, file, &err), -EPROTO);
+	close(file);
+}
+END_TEST
+
 START_TEST(back_end_is_served_while_we_wait)
 {
 	CLOSE_FD int channel = -1;
@@ -511,6 +588,8 @@ int main(void)
 	tcase_add_test(tc, vring_requests);
 	tcase_add_loop_test(tc, config_replies_are_compared, 0, (int)ARRAY_SIZE(config_replies));
 	tcase_add_test(tc, absurd_answers);
+	tcase_add_loop_test(tc, inflight_buffers, 0, (int)ARRAY_SIZE(inflights));
+	tcase_add_loop_test(tc, log_of_dirty_pages, 0, 3);
 	tcase_add_test(tc, back_end_is_served_while_we_wait);
 	tcase_add_test(tc, back_end_requests_are_judged);
 	tcase_add_loop_test(tc, bad_back_end_requests, 0, (int)ARRAY_SIZE(bad_upcalls));
