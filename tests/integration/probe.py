@@ -178,7 +178,7 @@ def gpio_lines_are_used(folder):
         expect(run('control', control, 'drive', 'key', '1'), 0)
         expect(run('probe', 'gpio', path, 'get', 'key'), 0, '1')
         expect(run('control', control, 'drive', 'key', 'float'), 0)
-        expect(run('control', control, 'show'), 0, '1 s4/1 free irq=0 level=0 key')
+        expect(run('control', control, 'show'), 0, '1 s4/1 free irq=0 level=0 ', ' key\n')
         expect(run('control', control, 'help'), 0, 'drive LINE 0|1|float')
         expect(run('control', control, 'drive', 'key'), 1, 'error: use: drive LINE')
         expect(run('control', control, 'drive', 'lock', '1'), 1, 'no line is called lock')
