@@ -20,7 +20,7 @@
 #include "vsock.h"
 
 enum { HDR = sizeof(struct virtio_vsock_hdr), MAX_BURST = 256 << 10, MIN_BURST = 4096,
-	BATCH_BYTES = 256 << 10, SKB = 576, SPARE_PACKETS = 16, RECORD = 4,
+	BATCH_BYTES = 64 << 10, SKB = 576, SPARE_PACKETS = 16, RECORD = 4,
 	SEND_BUFFER = 1 << 20, FIRST_SIZE = 4096, SMALL = 64 << 10, LARGE = 32 << 20 };
 
 static const char bad_buffer[] = "a receive buffer is no buffer for a packet";
@@ -416,8 +416,12 @@ bool flow_take(struct conn *c, const struct packet *p, struct chain *chain)
 	c->rx_cnt += p->len;
 	whole = c->type == VSOCK_TYPE_SEQPACKET;
 	if (may_batch(v, c, p) && join_batch(v, c, p, chain)) {
-		if (whole || v->batch.n == BATCH_CHAINS || v->batch.bytes >= BATCH_BYTES)
+		if (whole || v->batch.n == BATCH_CHAINS || v->batch.bytes >= BATCH_BYTES) {
 			flow_flush(v);
+			/* The guest goes on with the next ones while we do with these. */
+			flow_to_guest(v);
+			queue_flush(v->rx);
+		}
 		return true;
 	}
 	if (v->batch.conn == c)
