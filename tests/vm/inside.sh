@@ -66,6 +66,18 @@ virtio_device()
 	done
 }
 
+# Do all devices use the rings that this run of the case is about?
+right_layout()
+{
+	local device want=1
+
+	[ "$VD_LAYOUT" = any ] && return
+	[ "$VD_LAYOUT" = split ] && want=0
+	for device in /sys/bus/virtio/devices/*; do
+		is "packed rings of ${device##*/}" "$(cut -c35 "$device/features")" $want
+	done
+}
+
 # feature DEVICE BIT: was it negotiated?
 feature()
 {

@@ -69,7 +69,7 @@ plain_daemon()
 	mkfifo "$W/$name.ready"
 	exec {ready}<>"$W/$name.ready"
 	# shellcheck disable=SC2086
-	${WRAPPER:-} "$VHOST_DEVICE" "$device" --ready-fd "$ready" "$@" \
+	${WRAPPER:-} "$VHOST_DEVICE" "$device" --ready-fd "$ready" ${DAEMON_OPTIONS:-} "$@" \
 		>>"$W/$name.log" 2>&1 </dev/null &
 	DAEMON[$name]=$!
 	if ! read -r -t 10 -u "$ready" _; then
@@ -178,7 +178,7 @@ guest_uml()
 	setsid "$UML_KERNEL/linux" mem=96M uml_dir="$W/" umid="$name" \
 		rootfstype=hostfs rootflags=/ ro quiet panic=-1 \
 		init="$TESTS/init" VD_ROLE=uml VD_CASE="$CASE" VD_TESTS="$TESTS" \
-		VD_HALF="$half" VD_MODULES="$UML_KERNEL/modules" VHOST_DEVICE="$VHOST_DEVICE" \
+		VD_HALF="$half" VD_LAYOUT="$VD_LAYOUT" VD_MODULES="$UML_KERNEL/modules" VHOST_DEVICE="$VHOST_DEVICE" \
 		con0=null,fd:1 con1=fd:8,fd:9 con=null \
 		"${devices[@]}" >>"$W/$name.console" 2>&1 </dev/null \
 		8<>"$W/$name.in" 9>>"$W/$name.ctl" &
@@ -203,7 +203,7 @@ guest_qemu()
 		-machine "q35,memory-backend=m,accel=${QEMU_ACCEL:-tcg}" -cpu max -smp "$smp" \
 		-m 256 -object memory-backend-memfd,id=m,size=256M,share=on $stay \
 		-kernel "$QEMU_KERNEL" -initrd "$QEMU_INITRD" \
-		-append "console=ttyS0 quiet panic=-1 suspend.pm_test_delay=0 VD_ROLE=qemu VD_CASE=/cases/${CASE##*/} VD_TESTS= VD_HALF=$half" \
+		-append "console=ttyS0 quiet panic=-1 suspend.pm_test_delay=0 VD_ROLE=qemu VD_CASE=/cases/${CASE##*/} VD_TESTS= VD_HALF=$half VD_LAYOUT=$VD_LAYOUT" \
 		-serial "file:$W/$name.console" \
 		-chardev "file,id=ctl,path=$W/$name.ctl,append=on,input-path=$W/$name.in" \
 		-serial chardev:ctl \

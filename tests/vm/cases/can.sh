@@ -6,6 +6,7 @@
 # tools of can-utils: every kind of frame, round trips, bus-off and automatic
 # restart, a guest that is killed and one that takes its place.
 roles=uml
+layouts='packed split'
 limit=150
 
 outside()

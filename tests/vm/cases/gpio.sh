@@ -6,6 +6,7 @@
 # first line is wired to its second: outputs, names, all interrupts, and what
 # unbinding the driver leaves behind.
 roles=uml
+layouts='packed split'
 limit=150
 
 outside()

@@ -6,6 +6,7 @@
 # too, with alarms as hwclock, rtcwake and rtctest of the kernel use them. The
 # driver goes and comes back while an alarm waits.
 roles=uml
+layouts='packed split'
 limit=90
 
 outside()

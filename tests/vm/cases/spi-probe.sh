@@ -5,12 +5,13 @@
 # The kernel's own driver on simulated chips: spidev, the kernel's test of
 # loops, and its driver of NOR flash, whose bytes are then in our file.
 roles=uml
+layouts='packed split'
 limit=180
 
 outside()
 {
 	head -c 1048576 /dev/zero | tr '\0' '\377' >"$W/flash.img"
-	daemon d spi -l "s0.0:nor:file=$W/flash.img,s0.1,s0.2,s1.0:shift=2:max-freq=1M:modes=0+3"
+	daemon d spi -l "s0.0:nor:file=$W/flash.img,s0.1:slow=1,s0.2,s1.0:shift=2:max-freq=1M:modes=0+3"
 	device_tree >"$W/g.dts"
 	dtc -q -o "$W/g.dtb" "$W/g.dts" || fail 'the device tree'
 	guest g --tree "$W/g.dtb"
@@ -21,7 +22,7 @@ outside()
 }
 
 # spidev takes no node whose name says nothing. The test of loops wants as much
-# time as the wire would need, but chips that are not there take none.
+# time as the wire would need, so its chip takes a millisecond for a message.
 device_tree()
 {
 	cat <<END

@@ -5,6 +5,7 @@
 # The kernel's own sockets between guest and host, both ways and at once, with
 # checksums: writes of all sizes, half-closed connections, messages, refusals.
 roles=uml
+layouts='packed split'
 
 sockets() { python3 "$TESTS/sockets.py" "$@"; }
 
