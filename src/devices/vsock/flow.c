@@ -484,10 +484,18 @@ struct virtio_vsock_hdr flow_header(struct conn *c, unsigned op, uint32_t len, u
 	};
 }
 
+/* Drivers pass over packets of a type that is none. */
+static void tell_nothing(struct chain *chain)
+{
+	const struct virtio_vsock_hdr nothing = { .op = le16(VSOCK_OP_CREDIT_UPDATE) };
+
+	chain_put(chain, &nothing, HDR);
+	chain_done(chain);
+}
+
 /* The next receive buffer that holds so many bytes behind a header; NULL: none now. */
 struct chain *flow_buffer(struct vsock *v, size_t least)
 {
-	const struct virtio_vsock_hdr nothing = { .op = le16(VSOCK_OP_CREDIT_UPDATE) };
 	struct chain *chain;
 
 	while ((chain = queue_pop(v->rx)) != NULL) {
@@ -497,9 +505,7 @@ struct chain *flow_buffer(struct vsock *v, size_t least)
 		}
 		if (chain_put_size(chain) >= HDR + least)
 			return chain;
-		/* Drivers pass over packets of a type that is none. */
-		chain_put(chain, &nothing, HDR);
-		chain_done(chain);
+		tell_nothing(chain);
 	}
 	return NULL;
 }
@@ -631,11 +637,18 @@ static void rx_fill(struct conn *c, struct rx *r, uint32_t got, uint32_t last_fl
 	instance_stat(c->v->in, VSOCK_RX_PACKETS, used);
 }
 
-/* What was not needed goes back, newest first. */
+/* What was not needed goes back, newest first, if no bad buffer was behind it. */
 static void rx_return(struct rx *r)
 {
-	while (r->n > r->used)
-		chain_return(r->chains[--r->n]);
+	struct chain *chain;
+
+	while (r->n > r->used) {
+		chain = r->chains[--r->n];
+		if (chain_newest(chain))
+			chain_return(chain);
+		else
+			tell_nothing(chain);
+	}
 }
 
 static enum served serve_stream(struct conn *c)

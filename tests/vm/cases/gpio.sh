@@ -40,10 +40,12 @@ value() { gpioget -c "$chip" --numeric "$@"; }
 # monitor EDGES LINE N: collects N edges, until collected.
 monitor()
 {
-	gpiomon -c "$chip" --edges "$1" --num-events "$3" --format %E "$2" >events &
+	stdbuf -oL gpiomon -c "$chip" --edges "$1" --num-events "$3" --format %E "$2" >events &
 	monitor=$!
 	within 5 used "$2"
 }
+
+seen() { [ "$(wc -l <events)" -ge "$1" ]; }
 
 # The edges, once all have come.
 collected()
@@ -81,6 +83,7 @@ inside()
 	check 'gpiomon waits for many' monitor falling in 10
 	let_go
 	for i in 1 2 3 4 5 6 7 8 9; do
+		within 5 seen $i
 		gpioset -c "$chip" --toggle 5ms,0 out=1
 	done
 	is 'edges that come slowly' "$(collected | wc -w)" 10

@@ -18,7 +18,7 @@ LEFT_OUT=' 18 29 33 '
 outside()
 {
 	local bin
-	bin=$("$TESTS/../setup/vsock-tests") || { note 'the tests are missing'; exit 77; }
+	bin=$("$TESTS/../setup/kernel-tests") || { note 'the tests are missing'; exit 77; }
 	plain_daemon d vsock --vm "guest-cid=3,socket=$W/3.sock,uds-path=$W/u3" \
 		--vm "guest-cid=4,socket=$W/4.sock,uds-path=$W/u4"
 	guest a "vsock:$W/3.sock"
