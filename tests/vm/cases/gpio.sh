@@ -40,19 +40,21 @@ value() { gpioget -c "$chip" --numeric "$@"; }
 # monitor EDGES LINE N: collects N edges, until collected.
 monitor()
 {
-	stdbuf -oL gpiomon -c "$chip" --edges "$1" --num-events "$3" --format %E "$2" >events &
+	: >events
+	stdbuf -oL gpiomon --banner -c "$chip" --edges "$1" --num-events "$3" --format %E "$2" >events &
 	monitor=$!
-	within 5 used "$2"
+	within 5 seen 0
 }
 
-seen() { [ "$(wc -l <events)" -ge "$1" ]; }
+# seen N: so many edges, behind the line that says that they are looked for.
+seen() { [ "$(wc -l <events)" -gt "$1" ]; }
 
 # The edges, once all have come.
 collected()
 {
 	within 5 [ ! -d /proc/$monitor ] || kill $monitor
 	wait $monitor
-	tr '\n' ' ' <events
+	tail -n +2 events | tr '\n' ' '
 }
 
 inside()
