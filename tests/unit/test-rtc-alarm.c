@@ -405,6 +405,48 @@ START_TEST(leaving_forgets_alarms)
 }
 END_TEST
 
+static const struct host_ops *real_ops;
+static int64_t rouse_at;
+
+static void note_wake(struct host *h, int64_t at, int64_t rouse)
+{
+	rouse_at = rouse;
+	real_ops->wake(h, at, rouse);
+}
+
+/* Looks for leap seconds and at clocks that may be set unseen let the host sleep. */
+START_TEST(host_sleeps_until_an_alarm)
+{
+	struct host_ops ops;
+
+	set("clock", "utc-smeared");
+	set("clock", "tai");
+	begin();
+	real_ops = host()->ops;
+	ops = *real_ops;
+	ops.wake = note_wake;
+	host()->ops = &ops;
+	buffer();
+	rouse_at = 0;
+	at(3600 * SECOND);
+	ck_assert_int_eq(rouse_at, INT64_MAX);
+	set_alarm(1, (uint64_t)(START + 7237 * SECOND), ON);
+	ck_assert_int_eq(rouse_at, START + 7200 * SECOND);
+	set_alarm(0, (uint64_t)(START + 7000 * SECOND), ON);
+	ck_assert_int_eq(rouse_at, START + 7000 * SECOND);
+	at(3602 * SECOND);
+	ck_assert_int_eq(rouse_at, START + 7000 * SECOND);
+	at(7000 * SECOND);
+	ck_assert_int_eq(rouse_at, START + 7200 * SECOND);
+	enable(1, 0);
+	ck_assert_int_eq(rouse_at, INT64_MAX);
+	set_alarm(0, UINT64_MAX, ON);
+	ck_assert_int_eq(rouse_at, INT64_MAX);
+	host()->ops = real_ops;
+	end();
+}
+END_TEST
+
 static void add_alarms(TCase *tc)
 {
 	tcase_add_test(tc, alarm_fires_once);
@@ -425,6 +467,7 @@ static void add_alarms(TCase *tc)
 	tcase_add_test(tc, stopped_with_an_alarm);
 	tcase_add_test(tc, reset_keeps_alarms);
 	tcase_add_loop_test(tc, leaving_forgets_alarms, 0, 2);
+	tcase_add_test(tc, host_sleeps_until_an_alarm);
 }
 
 int main(void)

@@ -172,25 +172,54 @@ START_TEST(wakes_at_a_time)
 {
 	int64_t when = now_of(CLOCK_REALTIME) + 20 * MS;
 
-	host_wake(kernel, when);
+	host_wake(kernel, when, INT64_MAX);
 	wait_woken(1);
 	ck_assert_int_ge(now_of(CLOCK_REALTIME), when);
 	fake_settle();
 	ck_assert_uint_eq(woken, 1);
 	/* The past, and times before there were any. */
-	host_wake(kernel, 1);
+	host_wake(kernel, 1, INT64_MAX);
 	wait_woken(2);
-	host_wake(kernel, 0);
+	host_wake(kernel, 0, INT64_MAX);
 	wait_woken(3);
-	host_wake(kernel, -5);
+	host_wake(kernel, -5, INT64_MAX);
 	wait_woken(4);
 	/* Never, which replaces what was asked for. */
-	host_wake(kernel, now_of(CLOCK_REALTIME) + 20 * MS);
-	host_wake(kernel, INT64_MAX);
+	host_wake(kernel, now_of(CLOCK_REALTIME) + 20 * MS, INT64_MAX);
+	host_wake(kernel, INT64_MAX, INT64_MAX);
 	when = now_of(CLOCK_MONOTONIC) + 40 * MS;
 	while (now_of(CLOCK_MONOTONIC) < when)
 		loop_turn(fake.loop, false);
 	ck_assert_uint_eq(woken, 4);
+}
+END_TEST
+
+/* What rouses the host wakes us, too; nothing else does what it is for. */
+START_TEST(rouses_at_a_time)
+{
+	int64_t when;
+
+	host_free(kernel);
+	kernel = kernel_new(NULL, true, &err);
+	if (kernel == NULL && err.code == -EPERM) {
+		kernel = kernel_new(NULL, false, &err);
+		return;
+	}
+	ck_assert_msg(kernel != NULL, "%s", err.text);
+	kernel->woken = count;
+	when = now_of(CLOCK_REALTIME) + 20 * MS;
+	host_wake(kernel, INT64_MAX, when);
+	wait_woken(1);
+	ck_assert_int_ge(now_of(CLOCK_REALTIME), when);
+	host_wake(kernel, now_of(CLOCK_REALTIME) + 20 * MS, INT64_MAX);
+	wait_woken(2);
+	/* Replaced, both of them. */
+	host_wake(kernel, INT64_MAX, now_of(CLOCK_REALTIME) + 20 * MS);
+	host_wake(kernel, INT64_MAX, INT64_MAX);
+	when = now_of(CLOCK_MONOTONIC) + 40 * MS;
+	while (now_of(CLOCK_MONOTONIC) < when)
+		loop_turn(fake.loop, false);
+	ck_assert_uint_eq(woken, 2);
 }
 END_TEST
 
@@ -443,6 +472,7 @@ int main(void)
 	tcase_add_test(tc, unreadable_is_eio);
 	tcase_add_test(tc, state_of_the_kernel);
 	tcase_add_test(tc, wakes_at_a_time);
+	tcase_add_test(tc, rouses_at_a_time);
 	tcase_add_test(tc, counters);
 	tcase_add_loop_test(tc, counters_of_this_machine, 0, 2);
 	tcase_add_test(tc, list_of_leap_seconds);

@@ -11,7 +11,9 @@
  * anew or disabled. Buffers are taken only then: none is held, so that nothing
  * is written into a queue that has stopped.
  *
- * All alarms of an instance share one wake-up of the host.
+ * All alarms of an instance share one wake-up of the host. It also comes where
+ * an alarm is far, or to look for leap seconds; a host that sleeps is roused
+ * for alarms alone.
  */
 #include "rtc.h"
 #include "wire/virtio-rtc.h"
@@ -69,8 +71,8 @@ static void expire(struct rtc *r, unsigned i)
 	log_trace(r->in, "clock %u: alarm at %llu ns", i, (unsigned long long)a->at);
 }
 
-/* Nanoseconds until this clock has to be looked at again. */
-static int64_t look(struct rtc *r, unsigned i)
+/* Nanoseconds until the next look at this clock; *left becomes those to its alarm, if fewer. */
+static int64_t look(struct rtc *r, unsigned i, uint64_t *left)
 {
 	struct clock *c = &r->clocks[i];
 	struct alarm *a = &r->alarms[i];
@@ -84,6 +86,8 @@ static int64_t look(struct rtc *r, unsigned i)
 		return clock_nap(c, UINT64_MAX);
 	if (now < a->at) {
 		a->passed = false;
+		if (a->at - now < *left)
+			*left = a->at - now;
 		return clock_nap(c, a->at - now);
 	}
 	if (!a->passed)
@@ -91,21 +95,28 @@ static int64_t look(struct rtc *r, unsigned i)
 	return clock_nap(c, UINT64_MAX);
 }
 
+/* So much later, or never. */
+static int64_t later(int64_t now, uint64_t ns)
+{
+	int64_t at;
+
+	return ns >= INT64_MAX || __builtin_add_overflow(now, ns, &at) ? INT64_MAX : at;
+}
+
 void alarms_look(struct rtc *r)
 {
-	int64_t soonest = INT64_MAX, nap, now, at;
+	int64_t soonest = INT64_MAX, nap, now;
+	uint64_t left = UINT64_MAX;
 	unsigned i;
 
 	/* Read first: what a look takes makes the next one early, never late. */
 	if (host_now(r->host, HOST_REALTIME, &now) < 0)
 		now = INT64_MAX;
 	for (i = 0; i < r->n; i++) {
-		nap = look(r, i);
+		nap = look(r, i, &left);
 		soonest = nap < soonest ? nap : soonest;
 	}
-	if (soonest == INT64_MAX || __builtin_add_overflow(now, soonest, &at))
-		at = INT64_MAX;
-	host_wake(r->host, at);
+	host_wake(r->host, later(now, (uint64_t)soonest), later(now, left));
 	alarms_tell(r);
 }
 

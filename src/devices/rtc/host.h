@@ -32,7 +32,7 @@ struct host_ops {
 	int (*now)(struct host *h, enum host_clock id, int64_t *ret_ns);        /* or -errno */
 	int (*state)(struct host *h, struct host_state *ret_state);
 	uint64_t (*counter)(struct host *h);    /* of the processor, as the host sees it */
-	void (*wake)(struct host *h, int64_t at);
+	void (*wake)(struct host *h, int64_t at, int64_t rouse);
 	void (*free)(struct host *h);
 };
 
@@ -45,11 +45,12 @@ struct host {
 /*
  * Calls woken() when HOST_REALTIME reaches this time, and also whenever that
  * clock is set; INT64_MAX: only then. Replaces the former call; woken() may be
- * early or come without need.
+ * early or come without need. rouse: what the host is to be woken from suspend
+ * for, if kernel_new() was told that it may be; INT64_MAX: nothing.
  */
-static inline void host_wake(struct host *h, int64_t at)
+static inline void host_wake(struct host *h, int64_t at, int64_t rouse)
 {
-	h->ops->wake(h, at);
+	h->ops->wake(h, at, rouse);
 }
 
 static inline int host_now(struct host *h, enum host_clock id, int64_t *ret_ns)
@@ -57,7 +58,7 @@ static inline int host_now(struct host *h, enum host_clock id, int64_t *ret_ns)
 	return h->ops->now(h, id, ret_ns);
 }
 
-/* NULL with err set. wake_host: what wakes us shall wake the host from suspend, too. */
+/* NULL with err set. wake_host: the host may be woken from suspend. */
 struct host *kernel_new(struct instance *in, bool wake_host, struct error *err);
 void host_free(struct host *h);                 /* NULL is fine */
 

@@ -2,7 +2,9 @@
 /*
  * The clocks of the host. One timerfd on CLOCK_REALTIME serves all alarms: it
  * alone tells that the clock was set. It is armed from the beginning, so that
- * no step goes unseen between a look at a clock and the wait for it.
+ * no step goes unseen between a look at a clock and the wait for it. With
+ * --wake-host another one wakes the host, for alarms only: the kernel even
+ * refuses to suspend when such a timer is due within two seconds.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,8 +24,8 @@ enum { CLOCKFD = 3 };
 struct kernel {
 	struct host host;
 	struct loop *loop;
-	int fd;
-	struct io io;
+	int fd, rouse_fd;                       /* the latter may be -1 */
+	struct io io, rouse_io;
 	struct timer again;                     /* the clock was set while we armed */
 };
 
@@ -86,27 +88,52 @@ static uint64_t kernel_counter(struct host *h)
 	return counter_read();
 }
 
-static void kernel_wake(struct host *h, int64_t at)
+static int set_timer(int fd, int flags, int64_t at)
 {
-	struct kernel *k = container_of(h, struct kernel, host);
 	struct itimerspec t = { .it_value = { .tv_sec = at / SECOND, .tv_nsec = at % SECOND } };
 
 	/* Zero would disarm it. */
 	if (at <= 0)
 		t.it_value = (struct timespec){ .tv_nsec = 1 };
-	if (timerfd_settime(k->fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &t, NULL) < 0)
+	return timerfd_settime(fd, TFD_TIMER_ABSTIME | flags, &t, NULL);
+}
+
+static void kernel_wake(struct host *h, int64_t at, int64_t rouse)
+{
+	static const struct itimerspec never;
+	struct kernel *k = container_of(h, struct kernel, host);
+
+	if (set_timer(k->fd, TFD_TIMER_CANCEL_ON_SET, at) < 0)
 		timer_set(&k->again, loop_now(k->loop));
+	/* Not far away instead: a clock chip that cannot count so far hinders a suspend. */
+	if (k->rouse_fd >= 0 && rouse == INT64_MAX)
+		timerfd_settime(k->rouse_fd, 0, &never, NULL);
+	else if (k->rouse_fd >= 0)
+		set_timer(k->rouse_fd, 0, rouse);
+}
+
+static void timer_ready(struct kernel *k, int fd)
+{
+	uint64_t n;
+
+	/* What is read matters not: either it is time, or the clock was set (ECANCELED). */
+	if (read(fd, &n, sizeof(n)) < 0 && errno == EAGAIN)
+		return;
+	k->host.woken(&k->host, k->host.ctx);
 }
 
 static void fd_ready(struct io *io, unsigned ready)
 {
 	struct kernel *k = container_of(io, struct kernel, io);
-	uint64_t n;
 
-	/* What is read matters not: either it is time, or the clock was set (ECANCELED). */
-	if (read(k->fd, &n, sizeof(n)) < 0 && errno == EAGAIN)
-		return;
-	k->host.woken(&k->host, k->host.ctx);
+	timer_ready(k, k->fd);
+}
+
+static void rouse_ready(struct io *io, unsigned ready)
+{
+	struct kernel *k = container_of(io, struct kernel, rouse_io);
+
+	timer_ready(k, k->rouse_fd);
 }
 
 static void again_fired(struct timer *t)
@@ -121,8 +148,10 @@ static void kernel_free(struct host *h)
 	struct kernel *k = container_of(h, struct kernel, host);
 
 	io_finish(&k->io);
+	io_finish(&k->rouse_io);
 	timer_finish(&k->again);
 	fd_close(&k->fd);
+	fd_close(&k->rouse_fd);
 	free(k);
 }
 
@@ -137,6 +166,19 @@ void host_free(struct host *h)
 		h->ops->free(h);
 }
 
+/* The fd, or -1 with errno. */
+static int new_timer(struct loop *l, int clock, struct io *io,
+		     void (*ready)(struct io *io, unsigned ready))
+{
+	int fd = timerfd_create(clock, TFD_NONBLOCK | TFD_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	io_init(io, l, fd, ready);
+	io_set(io, IO_READ);
+	return fd;
+}
+
 struct host *kernel_new(struct instance *in, bool wake_host, struct error *err)
 {
 	struct kernel *k = calloc(1, sizeof(*k));
@@ -148,17 +190,18 @@ struct host *kernel_new(struct instance *in, bool wake_host, struct error *err)
 	k->host.ops = &kernel_ops;
 	k->loop = instance_loop(in);
 	timer_init(&k->again, k->loop, again_fired);
-	k->fd = timerfd_create(wake_host ? CLOCK_REALTIME_ALARM : CLOCK_REALTIME,
-			       TFD_NONBLOCK | TFD_CLOEXEC);
-	if (k->fd < 0) {
+	k->rouse_fd = -1;
+	k->fd = new_timer(k->loop, CLOCK_REALTIME, &k->io, fd_ready);
+	if (k->fd >= 0 && wake_host)
+		k->rouse_fd = new_timer(k->loop, CLOCK_REALTIME_ALARM, &k->rouse_io, rouse_ready);
+	if (k->fd < 0 || (wake_host && k->rouse_fd < 0)) {
+		wake_host = wake_host && k->fd >= 0;
 		error_set(err, -errno, "timer%s: %s%s", wake_host ? " that wakes the host" : "",
 			  strerror(errno), wake_host && errno == EPERM ?
 			  ": --wake-host needs the capability wake_alarm" : "");
 		kernel_free(&k->host);
 		return NULL;
 	}
-	io_init(&k->io, k->loop, k->fd, fd_ready);
-	io_set(&k->io, IO_READ);
-	kernel_wake(&k->host, INT64_MAX);
+	kernel_wake(&k->host, INT64_MAX, INT64_MAX);
 	return &k->host;
 }

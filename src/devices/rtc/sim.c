@@ -125,7 +125,7 @@ static void arm(struct sim *s)
 	timer_set(&s->timer, s->ticks + (wait < most ? (uint64_t)wait : most));
 }
 
-static void sim_wake(struct host *h, int64_t at)
+static void sim_wake(struct host *h, int64_t at, int64_t rouse)
 {
 	struct sim *s = container_of(h, struct sim, host);
 
