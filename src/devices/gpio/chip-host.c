@@ -247,6 +247,13 @@ static int read_edges(struct host_line *hl, struct gpiod_edge_event_buffer *to)
 	return n < 0 ? failed() : n;
 }
 
+/* Not to be told again and again while a call holds the chip. */
+static void line_lost(struct host_line *hl)
+{
+	unwatch(hl);
+	chip_gone(chip_of(hl->line));
+}
+
 /* On the loop: for the guest. */
 static void tell_edges(struct host_line *hl)
 {
@@ -265,7 +272,7 @@ static void tell_edges(struct host_line *hl)
 			return;
 	}
 	if (n == -ENODEV)
-		chip_gone(chip_of(hl->line));
+		line_lost(hl);
 }
 
 /* Those of the setting before. */
@@ -284,7 +291,7 @@ static void line_ready(struct io *io, unsigned ready)
 	struct host_line *hl = container_of(io, struct host_line, io);
 
 	if ((ready & IO_HUP) != 0)
-		chip_gone(chip_of(hl->line));
+		line_lost(hl);
 	else
 		tell_edges(hl);
 }
