@@ -421,6 +421,45 @@ START_TEST(stop_while_the_bus_hangs)
 }
 END_TEST
 
+/*
+ * Requests that have failed because of another line's call are not done after
+ * that; an interrupt that was refused so is not asked for again and again.
+ */
+START_TEST(failed_requests_are_not_done)
+{
+	unsigned failed;
+
+	begin_list("s3[0-1/slow=10,2/slow=2600]", "coalesce", _i);
+	good(GPIO_MSG_SET_DIRECTION, 0, GPIO_DIRECTION_IN);
+	add_request(0, GPIO_MSG_GET_VALUE, 0, 0);
+	add_request(1, GPIO_MSG_SET_DIRECTION, 0, GPIO_DIRECTION_OUT);
+	add_request(2, GPIO_MSG_GET_VALUE, 1, 0);
+	add_request(3, GPIO_MSG_SET_IRQ_TYPE, 1, GPIO_IRQ_EDGE_RISING);
+	add_request(4, GPIO_MSG_GET_VALUE, 2, 0);
+	served_ok(fe_ring_force_kick(served.ring, served.fe, &served.err));
+	/* Then line 2 is under way, and the others wait for the worker once more. */
+	await_answers(2, OK);
+	served_ok(fe_ring_stop(served.ring, served.fe, &served.err));
+	failed = take_answers(ERR);
+	served_ok(fe_ring_start(served.ring, served.fe, &served.err));
+	/* If the worker had not even seen the last one, all went back. */
+	if (failed == 0) {
+		served_ok(fe_ring_force_kick(served.ring, served.fe, &served.err));
+		await_answers(3, OK);
+		end();
+		return;
+	}
+	ck_assert_uint_eq(failed, 3);
+	ck_assert_int_ge(ask(GPIO_MSG_GET_VALUE, 2, 0), 0);
+	ck_assert_int_eq(ask(GPIO_MSG_GET_DIRECTION, 0, 0), GPIO_DIRECTION_IN);
+	post_event(1);
+	kick_events();
+	settle();
+	ck_assert_int_eq(take_event(INVALID), -1);
+	end();
+}
+END_TEST
+
 START_TEST(leaves_with_buffers_parked)
 {
 	begin("coalesce", _i);
@@ -462,6 +501,7 @@ int main(void)
 	tcase_add_loop_test(tc, reset_forgets_buffers, 0, n);
 	tcase_add_loop_test(tc, pause_of_a_slow_chip, 0, n);
 	tcase_add_loop_test(tc, stop_while_the_bus_hangs, 0, 1);
+	tcase_add_loop_test(tc, failed_requests_are_not_done, 0, 1);
 	tcase_add_loop_test(tc, leaves_with_buffers_parked, 0, n);
 	tcase_add_loop_test(tc, no_interrupts, 0, n);
 	suite_add_tcase(s, tc);

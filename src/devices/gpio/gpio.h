@@ -101,7 +101,7 @@ struct chip_ops {
 	void (*begin)(struct line *l, const struct line_op *op);
 	/* May block; on the worker of the chip if it has one, one line at a time. */
 	void (*run)(struct line *l, struct line_op *op);
-	/* On the loop; may change the result. -ECANCELED: it was not run. */
+	/* On the loop; may change the result. -ECANCELED, -ETIMEDOUT: it was not run. */
 	void (*ended)(struct line *l, struct line_op *op);
 	void (*close)(struct chip *c);  /* no call of it from now on, but one may still run */
 	void (*free)(struct chip *c);   /* none does */

@@ -258,6 +258,14 @@ static int begin(struct line *l, unsigned type, uint32_t value)
 	}
 }
 
+static void refuse_irq(struct line *l)
+{
+	l->irq = GPIO_IRQ_NONE;
+	l->pending = 0;
+	l->refused = true;
+	l->again = true;
+}
+
 /* What there is to put back, or to do, once it is known how a request went. */
 static void settle(struct line *l, unsigned type, int result)
 {
@@ -268,10 +276,7 @@ static void settle(struct line *l, unsigned type, int result)
 	} else if (type == GPIO_MSG_SET_IRQ_TYPE && result == -ECANCELED) {
 		l->irq = l->old_irq;
 	} else if (type == GPIO_MSG_SET_IRQ_TYPE && result < 0 && l->asked != GPIO_IRQ_NONE) {
-		l->irq = GPIO_IRQ_NONE;
-		l->pending = 0;
-		l->refused = true;
-		l->again = true;
+		refuse_irq(l);
 	} else if (type == GPIO_MSG_SET_IRQ_TYPE) {
 		l->look = true;
 	}
@@ -418,12 +423,12 @@ void line_request(struct line *l, struct chain *c)
 /* ---- ends ---- */
 
 /* No job of it is queued; one that runs goes on. */
-static bool op_cancel(struct line *l)
+static bool op_cancel(struct line *l, int result)
 {
 	if (!l->busy || l->job == NULL || !job_cancel(&l->job->job))
 		return false;
 	bank_job_ended(l->job->bank);
-	l->op.result = -ECANCELED;
+	l->op.result = result;
 	l->chain = NULL;
 	op_ended(l);
 	return true;
@@ -434,7 +439,7 @@ bool line_withdraw(struct line *l, struct chain *c)
 	struct chain *before = NULL, *at;
 
 	if (l->chain == c) {
-		if (!op_cancel(l))
+		if (!op_cancel(l, -ECANCELED))
 			return false;
 		line_next(l);
 		return true;
@@ -452,10 +457,20 @@ bool line_withdraw(struct line *l, struct chain *c)
 
 void line_abandon(struct line *l)
 {
-	if (l->chain != NULL)
+	const struct gpio_request *r;
+
+	if (l->chain != NULL) {
 		gpio_answer(l->gpio, take_ptr(l->chain), -ETIMEDOUT);
-	while (l->waiting != NULL)
+		/* What has failed is not done afterwards, unless it is too late for that. */
+		op_cancel(l, -ETIMEDOUT);
+	}
+	while (l->waiting != NULL) {
+		r = chain_req(l->waiting);
+		if (r->type == GPIO_MSG_SET_IRQ_TYPE && r->value != GPIO_IRQ_NONE)
+			refuse_irq(l);
 		gpio_answer(l->gpio, take_waiting(l), -ETIMEDOUT);
+	}
+	line_next(l);
 }
 
 void line_reset(struct line *l, bool hold, bool value)
@@ -476,7 +491,7 @@ void line_close(struct line *l)
 {
 	/* It may still be in use by a worker, but not by anything here. */
 	l->again = l->look = false;
-	op_cancel(l);
+	op_cancel(l, -ECANCELED);
 }
 
 void chip_is_back(struct chip *c)
