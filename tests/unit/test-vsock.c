@@ -209,6 +209,174 @@ START_TEST(the_guest_does_not_answer)
 }
 END_TEST
 
+/* What a client says at once behind its line, an empty message or an end of file among it. */
+START_TEST(messages_at_once)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0);
+	struct virtio_vsock_hdr h;
+
+	begin(NULL);
+	buffers(10);
+	fake_start();
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s_seqpacket", path);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	ck_assert_int_eq(send(fd, "CONNECT 9\n", 10, 0), 10);
+	if (_i > 0)
+		ck_assert_int_eq(send(fd, "", 0, 0), 0);
+	ck_assert_int_eq(send(fd, "hello", 5, 0), 5);
+	if (_i > 1)
+		ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+	fake_settle();
+	h = get();
+	ck_assert_uint_eq(le16_get(h.op), VSOCK_OP_REQUEST);
+	h = (struct virtio_vsock_hdr){ .src_cid = h.dst_cid, .dst_cid = h.src_cid,
+		.src_port = h.dst_port, .dst_port = h.src_port, .type = h.type,
+		.op = le16(VSOCK_OP_RESPONSE), .buf_alloc = le32(65536) };
+	fake_push_to(VSOCK_TXQ, &h, sizeof(h), 0);
+	fake_settle();
+	h = get();
+	ck_assert_uint_eq(le16_get(h.op), VSOCK_OP_RW);
+	ck_assert_uint_eq(le32_get(h.len), 5);
+	ck_assert_uint_eq(get_op(), _i > 1 ? VSOCK_OP_SHUTDOWN : VSOCK_OP_INVALID);
+	close(fd);
+	finish();
+}
+END_TEST
+
+/* The last crumbs of a window go to a guest that waits for them, if late. */
+START_TEST(crumbs_of_a_window)
+{
+	static const uint8_t data[13000];
+	unsigned n = 0, k;
+	struct virtio_vsock_hdr h;
+	int fd, peer;
+
+	begin(NULL);
+	fd = listen_at("_1");
+	buffers(40);
+	fake_start();
+	h = (struct virtio_vsock_hdr){ .src_cid = le64(CID), .dst_cid = le64(VSOCK_CID_HOST),
+		.src_port = le32(10), .dst_port = le32(1), .type = le16(VSOCK_TYPE_STREAM),
+		.op = le16(VSOCK_OP_REQUEST), .buf_alloc = le32(16384) };
+	fake_push_to(VSOCK_TXQ, &h, sizeof(h), 0);
+	fake_settle();
+	ck_assert_uint_eq(get_op(), VSOCK_OP_RESPONSE);
+	peer = accept(fd, NULL, NULL);
+	ck_assert_int_ge(peer, 0);
+	for (k = 0; k < 2; k++) {
+		ck_assert_int_eq(send(peer, data, sizeof(data), 0), sizeof(data));
+		fake_settle();
+	}
+	for (k = 1; k < 5; k++) {
+		fake_at(START + k * 101ULL * NS_PER_MS);
+		fake_settle();
+	}
+	while (le16_get((h = get()).op) != VSOCK_OP_INVALID)
+		n += le32_get(h.len);
+	ck_assert_uint_eq(n, 16384);
+	close(peer);
+	forget("_1", fd);
+	finish();
+}
+END_TEST
+
+/* Nobody is asked for room when there is nothing to send. */
+START_TEST(room_without_data)
+{
+	static const uint8_t data[13000];
+	struct virtio_vsock_hdr h = { .src_cid = le64(CID), .dst_cid = le64(VSOCK_CID_HOST),
+		.src_port = le32(10), .dst_port = le32(1), .type = le16(VSOCK_TYPE_STREAM),
+		.op = le16(VSOCK_OP_REQUEST), .buf_alloc = le32(sizeof(data)) };
+	int fd, peer;
+	unsigned k;
+
+	begin(NULL);
+	fd = listen_at("_1");
+	buffers(40);
+	fake_start();
+	fake_push_to(VSOCK_TXQ, &h, sizeof(h), 0);
+	fake_settle();
+	peer = accept(fd, NULL, NULL);
+	ck_assert_int_ge(peer, 0);
+	ck_assert_int_eq(send(peer, data, sizeof(data), 0), sizeof(data));
+	fake_settle();
+	h.op = le16(VSOCK_OP_CREDIT_UPDATE);
+	h.fwd_cnt = le32(sizeof(data));
+	fake_push_to(VSOCK_TXQ, &h, sizeof(h), 0);
+	fake_settle();
+	while (get_op() != VSOCK_OP_INVALID)
+		;
+	for (k = 1; k < 5; k++)
+		fake_at(START + k * 101ULL * NS_PER_MS);
+	ck_assert_uint_eq(get_op(), VSOCK_OP_INVALID);
+	close(peer);
+	forget("_1", fd);
+	finish();
+}
+END_TEST
+
+/* Room that was not worth telling of is told of when the rest of a message needs it. */
+START_TEST(credit_within_a_message)
+{
+	enum { FIRST = 60000 };
+	static uint8_t packet[HDR + FIRST];
+	struct virtio_vsock_hdr h = { .src_cid = le64(CID), .dst_cid = le64(VSOCK_CID_HOST),
+		.src_port = le32(10), .dst_port = le32(1), .type = le16(VSOCK_TYPE_SEQPACKET),
+		.op = le16(VSOCK_OP_REQUEST), .buf_alloc = le32(65536) };
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0);
+	uint32_t room, n = FIRST;
+
+	begin(NULL);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s_1", path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	ck_assert_int_eq(listen(fd, 10), 0);
+	buffers(10);
+	fake_start();
+	fake_push_to(VSOCK_TXQ, &h, sizeof(h), 0);
+	fake_settle();
+	h.op = le16(VSOCK_OP_RW);
+	h.flags = le32(VSOCK_SEQ_EOM);
+	for (room = le32_get(get().buf_alloc); room > 0; room -= n) {
+		n = room < FIRST ? room : FIRST;
+		h.len = le32(n);
+		memcpy(packet, &h, HDR);
+		fake_push_to(VSOCK_TXQ, packet, HDR + n, 0);
+		fake_settle();
+		h.flags = le32(0);
+	}
+	h = get();
+	ck_assert_uint_eq(le16_get(h.op), VSOCK_OP_CREDIT_UPDATE);
+	ck_assert_uint_eq(le32_get(h.fwd_cnt), FIRST);
+	forget("_1", fd);
+	finish();
+}
+END_TEST
+
+/* The guest reads no more, and the host closes: the guest is told. */
+START_TEST(closed_behind_a_half)
+{
+	int fd, peer;
+
+	begin(NULL);
+	fd = listen_at("_1");
+	buffers(10);
+	fake_start();
+	put(VSOCK_OP_REQUEST, 10, 0);
+	ck_assert_uint_eq(get_op(), VSOCK_OP_RESPONSE);
+	peer = accept(fd, NULL, NULL);
+	ck_assert_int_ge(peer, 0);
+	put(VSOCK_OP_SHUTDOWN, 10, VSOCK_SHUT_RCV);
+	ck_assert_uint_eq(get_op(), VSOCK_OP_INVALID);
+	close(peer);
+	fake_settle();
+	ck_assert_uint_eq(get_op(), VSOCK_OP_SHUTDOWN);
+	forget("_1", fd);
+	finish();
+}
+END_TEST
+
 /* Nobody is let in while no guest is there. */
 START_TEST(no_guest)
 {
@@ -275,6 +443,11 @@ int main(void)
 	tcase_add_test(tc, connections_are_limited);
 	tcase_add_test(tc, the_guest_takes_its_time);
 	tcase_add_test(tc, the_guest_does_not_answer);
+	tcase_add_loop_test(tc, messages_at_once, 0, 3);
+	tcase_add_test(tc, crumbs_of_a_window);
+	tcase_add_test(tc, room_without_data);
+	tcase_add_test(tc, credit_within_a_message);
+	tcase_add_test(tc, closed_behind_a_half);
 	tcase_add_test(tc, no_guest);
 	tcase_add_loop_test(tc, paths, 0, 3);
 	suite_add_tcase(s, tc);

@@ -148,6 +148,7 @@ static void hang_up(struct conn *c)
 {
 	io_finish(&c->io);
 	fd_close(&c->fd);
+	host_dial_over(c);
 	c->readable = c->blocked = false;
 }
 
@@ -294,7 +295,9 @@ void conn_host_gone(struct conn *c, bool all)
 	if (!all && poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0)
 		all = true;
 	if (!all) {
-		tell_shut(c, VSOCK_SHUT_SEND);
+		/* A guest that wants no more has no use for the end of it. */
+		if ((c->guest_shut & VSOCK_SHUT_RCV) == 0)
+			tell_shut(c, VSOCK_SHUT_SEND);
 		return;
 	}
 	hang_up(c);
@@ -323,6 +326,7 @@ static void conn_late(struct timer *t)
 	case CONN_OPEN:
 		/* The guest has not told of room for a while. */
 		c->todo |= TODO_ASK;
+		c->crumbs = true;
 		timer_set(t, conn_after(c, CONN_ASK_MS));
 		conn_wake(c);
 		break;

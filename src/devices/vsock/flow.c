@@ -12,9 +12,11 @@
  * read from, and is asked for room once, then ten times a second.
  */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "vsock.h"
@@ -360,6 +362,7 @@ static bool join_batch(struct vsock *v, struct conn *c, const struct packet *p,
 		       struct chain *chain)
 {
 	struct batch *b = &v->batch;
+	struct iovec tail = { NULL, 0 };
 	unsigned before;
 
 	if (b->conn == NULL) {
@@ -369,9 +372,15 @@ static bool join_batch(struct vsock *v, struct conn *c, const struct packet *p,
 		b->window = (struct window){ .iov = b->iov, .n = 0, .max = BATCH_IOV };
 	}
 	before = b->window.n;
+	if (before > 0)
+		tail = b->iov[before - 1];
 	if (chain_lend_get(chain, p->len, &b->window) != p->len) {
-		/* Too many pieces for one call: they are copied. */
+		/* Too many pieces for one call: they are copied. The first may have been joined. */
 		b->window.n = before;
+		if (before > 0)
+			b->iov[before - 1] = tail;
+		if (b->n == 0)
+			b->conn = NULL;
 		return false;
 	}
 	b->chains[b->n] = chain;
@@ -432,6 +441,8 @@ bool flow_take(struct conn *c, const struct packet *p, struct chain *chain)
 		conn_reset(c);
 	else if (!c->blocked && !whole)
 		flow_write(c);
+	/* The rest of a message may need the room that was not worth telling of before. */
+	flow_credit(c);
 	chain_done(chain);
 	return true;
 }
@@ -564,12 +575,13 @@ static void fed(struct conn *c)
 {
 	if (c->asked)
 		timer_set(&c->timer, 0);
-	c->asked = false;
+	c->asked = c->crumbs = false;
 }
 
 static void read_failed(struct conn *c, ssize_t got)
 {
 	c->readable = false;
+	fed(c);
 	if (got == 0 || errno != EAGAIN)
 		conn_host_gone(c, got < 0);
 }
@@ -658,9 +670,10 @@ static enum served serve_stream(struct conn *c)
 	struct rx r = { .n = 0 };
 	ssize_t got;
 
-	/* Crumbs of a window wait until what was sent before is read. */
+	/* Crumbs of a window wait until what was sent before is read, but not for ever. */
 	if (room == 0 || packets == 0 ||
-	    (room < MIN_BURST && room < c->peer_alloc / 2 && c->tx_cnt != c->peer_fwd)) {
+	    (room < MIN_BURST && room < c->peer_alloc / 2 && c->tx_cnt != c->peer_fwd &&
+	     !c->crumbs)) {
 		starve(c);
 		return SERVED;
 	}
@@ -717,15 +730,25 @@ static enum served send_message(struct conn *c)
 	return SERVE_AGAIN;
 }
 
+/* It read no byte: there may be more messages, even if the other side has closed. */
+static bool not_the_end(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN | POLLRDHUP };
+	int behind = 0;
+
+	if (poll(&p, 1, 0) <= 0)
+		return false;
+	return (p.revents & POLLRDHUP) == 0 || (ioctl(fd, SIOCINQ, &behind) == 0 && behind > 0);
+}
+
 /* Size of the next message, 0: an end, -1: nothing there. */
 static ssize_t peek_message(struct conn *c)
 {
-	struct pollfd p = { .fd = c->fd, .events = POLLIN | POLLRDHUP };
 	uint8_t byte;
 	ssize_t n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
 
 	/* One without a byte cannot be told to the guest. */
-	while (n == 0 && poll(&p, 1, 0) > 0 && (p.revents & POLLRDHUP) == 0) {
+	while (n == 0 && not_the_end(c->fd)) {
 		recv(c->fd, &byte, 1, MSG_DONTWAIT);
 		n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
 	}
@@ -789,11 +812,13 @@ static enum served serve(struct conn *c)
 		return ret;
 	if (c->state != CONN_OPEN)
 		return SERVED;
-	if ((c->guest_shut & VSOCK_SHUT_RCV) != 0)
-		c->readable = false;
-	if (!c->readable && c->in.n == 0)
-		return SERVED;
-	ret = c->type == VSOCK_TYPE_STREAM ? serve_stream(c) : serve_message(c);
+	/* Nothing is read any more, but it may have been closed. */
+	if ((c->guest_shut & VSOCK_SHUT_RCV) != 0 && c->readable) {
+		fed(c);
+		conn_host_gone(c, false);
+	}
+	if (c->state == CONN_OPEN && (c->readable || c->in.n > 0))
+		ret = c->type == VSOCK_TYPE_STREAM ? serve_stream(c) : serve_message(c);
 	if (ret == SERVED && c->todo != 0)
 		ret = SERVE_AGAIN;
 	return ret;

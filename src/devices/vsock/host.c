@@ -21,7 +21,7 @@
 #include "vsock.h"
 
 enum { GREETING_SIZE = 64, GREETING_MS = 60000, ACCEPTS = 64, BACKLOG = 1024, AGAIN_MS = 100,
-	DIAL_MS = 5, SUFFIX = 11 };
+	DIAL_MS = 5, DIALS = 64, SUFFIX = 11 };
 
 static uint64_t after(const struct vsock *v, uint64_t ms)
 {
@@ -67,7 +67,8 @@ void host_greeting(struct conn *c)
 		return;
 	}
 	*end = '\0';
-	c->readable = n > end + 1 - line || c->hup;
+	/* Of messages only the first was looked at. */
+	c->readable = n > end + 1 - line || c->hup || c->type == VSOCK_TYPE_SEQPACKET;
 	n = end + 1 - line;
 	if (memchr(line, '\0', (size_t)n - 1) != NULL || !parse_greeting(line, &c->guest_port) ||
 	    recv(c->fd, line, (size_t)n, MSG_DONTWAIT) != n) {
@@ -150,7 +151,8 @@ static void entry_again(struct timer *t)
 {
 	struct entry *e = container_of(t, struct entry, again);
 
-	io_set(&e->io, IO_READ);
+	if (io_set(&e->io, IO_READ) < 0)
+		timer_set(t, after(e->v, AGAIN_MS));
 }
 
 /* ---- listening ---- */
@@ -300,6 +302,23 @@ static int dial_vsock(const struct conn *c, int fd)
 	return connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0 ? 0 : -errno;
 }
 
+/* The more there are, the longer each waits: one guest does not keep the loop busy with them. */
+static void dial_later(struct conn *c)
+{
+	struct vsock *v = c->v;
+	uint64_t at = after(v, DIAL_MS * (1 + (uint64_t)v->n_redials / DIALS));
+
+	c->redials = true;
+	v->n_redials++;
+	timer_set(&c->timer, at < c->deadline ? at : c->deadline);
+}
+
+void host_dial_over(struct conn *c)
+{
+	c->v->n_redials -= c->redials;
+	c->redials = false;
+}
+
 void host_dial(struct conn *c)
 {
 	bool forward = c->v->conf->vm.forward_cid != 0;
@@ -308,13 +327,14 @@ void host_dial(struct conn *c)
 				 type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int ret = fd < 0 ? -errno : 0;
 
+	host_dial_over(c);
 	if (ret == 0) {
 		fit_messages(c, fd);
 		ret = forward ? dial_vsock(c, fd) : dial_unix(c, fd);
 	}
 	/* The listener's queue is full, and nothing will tell when it is not. */
-	if (ret == -EAGAIN && loop_now(c->v->loop) + DIAL_MS * 1000000ULL < c->deadline) {
-		timer_set(&c->timer, after(c->v, DIAL_MS));
+	if (ret == -EAGAIN && loop_now(c->v->loop) < c->deadline) {
+		dial_later(c);
 		return;
 	}
 	if (ret == 0 || ret == -EINPROGRESS) {

@@ -7,7 +7,8 @@
  * A receiver without buffers makes the sender wait, with all its packets behind
  * that one, as a receiver's driver gives buffers back whatever its programs do.
  * One that does not for WAIT_MS is stuck: until it takes buffers again, what is
- * sent to it is answered by an RST at once.
+ * sent to it is answered by an RST at once. Those who wait for the same one, and
+ * the receiver's own connections to the host, take turns.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -125,8 +126,11 @@ static uint32_t put_part(struct vsock *to, const struct packet *p, uint32_t done
 		.buf_alloc = le32(p->buf_alloc), .fwd_cnt = le32(p->fwd_cnt),
 	};
 
-	if (n > chain_put_size(chain) - HDR) {
-		n = (uint32_t)(chain_put_size(chain) - HDR);
+	/* Both sides may name the same memory again and again: a turn has an end. */
+	if (n > VSOCK_PACKET_MAX || n > chain_put_size(chain) - HDR) {
+		n = VSOCK_PACKET_MAX;
+		if (n > chain_put_size(chain) - HDR)
+			n = (uint32_t)(chain_put_size(chain) - HDR);
 		hdr.flags = le32(p->op == VSOCK_OP_RW ? 0 : p->flags);
 	}
 	hdr.len = le32(n);
@@ -161,6 +165,22 @@ static void refuse(struct vsock *v, const struct packet *p)
 	stray_rst(v, p);
 }
 
+/* Who of this loop waits for room at v, and came first. */
+static struct vsock *waiting(const struct vsock *v)
+{
+	struct vsock *other, *first = NULL;
+
+	pthread_mutex_lock(&guests_lock);
+	for (other = guests; other != NULL; other = other->next_guest) {
+		if (other->loop == v->loop && other->held != NULL &&
+		    other->held_packet.dst_cid == v->cid &&
+		    (first == NULL || other->held_turn < first->held_turn))
+			first = other;
+	}
+	pthread_mutex_unlock(&guests_lock);
+	return first;
+}
+
 bool sibling_packet(struct vsock *v, const struct packet *p, struct chain *chain)
 {
 	struct vsock *to = find(v, p->dst_cid);
@@ -168,11 +188,12 @@ bool sibling_packet(struct vsock *v, const struct packet *p, struct chain *chain
 
 	if (to == NULL || !queue_running(to->rx) || (p->op == VSOCK_OP_RW && p->len == 0)) {
 		refuse(v, p);
-	} else if (!deliver(to, p, chain, &done)) {
+	} else if (to->ready != NULL || waiting(to) != NULL || !deliver(to, p, chain, &done)) {
 		if (!to->stuck) {
 			v->held = chain;
 			v->held_packet = *p;
 			v->held_done = done;
+			v->held_turn = to->turns++;
 			timer_set(&v->held_timer, loop_now(v->loop) + WAIT_MS * 1000000ULL);
 			return false;
 		}
@@ -189,21 +210,6 @@ static void let_go(struct vsock *v)
 	timer_set(&v->held_timer, 0);
 	chain_done(take_ptr(v->held));
 	vsock_from_guest(v);
-}
-
-/* A guest of this loop that waits for room at v. */
-static struct vsock *waiting(const struct vsock *v)
-{
-	struct vsock *other;
-
-	pthread_mutex_lock(&guests_lock);
-	for (other = guests; other != NULL; other = other->next_guest) {
-		if (other->loop == v->loop && other->held != NULL &&
-		    other->held_packet.dst_cid == v->cid)
-			break;
-	}
-	pthread_mutex_unlock(&guests_lock);
-	return other;
 }
 
 void sibling_room(struct vsock *v)

@@ -121,6 +121,10 @@ static void rx_handle(struct queue *q)
 {
 	struct vsock *v = instance_state(queue_instance(q));
 
+	/* Neither other guests nor the host can take all buffers for ever. */
+	v->own_first = !v->own_first;
+	if (v->own_first)
+		flow_to_guest(v);
 	sibling_room(v);
 	flow_to_guest(v);
 }

@@ -81,7 +81,8 @@ struct conn {
 	int fd;
 	uint8_t state, todo, type;
 	uint8_t guest_shut, host_shut;  /* SHUTDOWN flags, had and due or sent */
-	bool hashed, readable, hup, blocked, wide, asked, host_deaf, greeted;
+	bool hashed, readable, hup, blocked, wide, asked, host_deaf, greeted,
+		crumbs, redials;
 	uint64_t peer_cid;              /* whom the guest has addressed, or is addressed by */
 	uint32_t guest_port, peer_port;
 	/* From the guest: our window, bytes had, bytes passed on, and as last told. */
@@ -138,18 +139,21 @@ struct vsock {
 	struct conn **buckets, *all;
 	struct conn *ready, **ready_end;
 	unsigned n_buckets, n_conns;    /* buckets: a power of two */
+	unsigned n_redials;             /* those that a listener had no room for */
 	uint32_t next_port;
 	uint64_t buffered;
 	struct entry *entries;
 	struct stray *strays;
 	unsigned n_strays, first_stray;
 	bool serving, met, reset_due;   /* met: its rings have run */
+	bool own_first;                 /* whose turn it is for receive buffers */
 	/* Siblings. */
 	struct vsock *next_guest;
 	bool listed, stuck;
 	struct chain *held;             /* a packet that its receiver has no room for */
 	struct packet held_packet;
 	uint32_t held_done;
+	uint64_t held_turn, turns;      /* its place among those who wait; how many did for this */
 	struct timer held_timer;
 	struct batch batch;
 	struct log_limit limit;
@@ -193,6 +197,7 @@ struct chain *flow_buffer(struct vsock *v, size_t least);
 int host_listen(struct vsock *v, struct error *err);
 void host_unlisten(struct vsock *v);
 void host_dial(struct conn *c);         /* ends in conn_established() or conn_reset() */
+void host_dial_over(struct conn *c);    /* it does not wait for a listener any more */
 void host_dialed(struct conn *c);       /* the socket is writable */
 void host_greeting(struct conn *c);     /* a client sent bytes */
 bool host_welcome(struct conn *c);      /* OK; false: the client has gone */
