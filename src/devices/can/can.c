@@ -473,6 +473,8 @@ static void halt(struct can *c)
 	c->started = false;
 	c->n = 0;
 	tx_cancel(c);
+	/* And those behind them, still in the ring: the driver need not kick for them again. */
+	tx_serve(c);
 	c->port->ops->stop(c->port);
 }
 
