@@ -836,6 +836,36 @@ START_TEST(bridge)
 }
 END_TEST
 
+/* own= is the guest's: the host does not get its frames back. */
+START_TEST(bridge_of_one_who_hears_himself)
+{
+	struct chain *c;
+
+	begin("bus:t+can0,own=on", ALL & ~LATE);
+	from_host("123#11");
+	ck_assert_uint_eq(host.n_sent, 0);
+	c = buffer();
+	ck_assert_uint_eq(c->used, HDR + 1);
+	c = buffer();
+	ck_assert_uint_eq(result(push(1, 1, 0)), OK);
+	fake_settle();
+	ck_assert_uint_eq(c->used, HDR + 1);
+	ck_assert_uint_eq(host.n_sent, 1);
+	end();
+}
+END_TEST
+
+/* Each would repeat for ever what the other says. */
+START_TEST(bridged_twice)
+{
+	ck_assert_int_lt(try_open("bus:t+can0+can0"), 0);
+	ck_assert_ptr_nonnull(strstr(err.text, "joined to can0 already"));
+	give_up();
+	ck_assert_int_eq(try_open("bus:t+can0"), 0);
+	give_up();
+}
+END_TEST
+
 START_TEST(bridge_to_nowhere)
 {
 	host.absent = true;
@@ -894,6 +924,8 @@ int main(void)
 	tcase_add_test(tc, unplugged);
 	tcase_add_test(tc, comes_later);
 	tcase_add_test(tc, bridge);
+	tcase_add_test(tc, bridge_of_one_who_hears_himself);
+	tcase_add_test(tc, bridged_twice);
 	tcase_add_test(tc, bridge_to_nowhere);
 	tcase_add_test(tc, kernel);
 	suite_add_tcase(s, tc);

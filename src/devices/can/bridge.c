@@ -99,17 +99,20 @@ struct bridge *bridge_open(struct instance *in, struct loop *loop, const struct 
 			   const char *iface, struct error *err)
 {
 	struct bridge *b = calloc(1, sizeof(*b));
+	struct can_node plain = *node;
 
 	if (b == NULL) {
 		error_set(err, -ENOMEM, "no memory for a bridge to %s", iface);
 		return NULL;
 	}
 	b->loop = loop;
+	/* own= is for the guest; the host has its frames already. */
+	plain.own = false;
 	timer_init(&b->retry, loop, retry_fired);
 	b->host = host_port_open(in, loop, iface, node, &on_host, err);
 	if (b->host != NULL)
-		b->bus = bus_port_open(in, loop, node->bus, node, &on_bus, err);
-	if (b->host == NULL || b->bus == NULL) {
+		b->bus = bus_port_open(in, loop, node->bus, &plain, &on_bus, err);
+	if (b->bus == NULL || bus_join(b->bus, iface, err) < 0) {
 		bridge_close(b);
 		return NULL;
 	}

@@ -34,6 +34,7 @@ struct member {
 	/* Under the lock. */
 	struct member *next;
 	bool on;
+	char iface[CAN_NAME_SIZE];      /* that it joins to the bus, "": none */
 	unsigned head, n;
 	uint64_t lost, full_since;
 	struct canfd_frame inbox[INBOX];
@@ -199,6 +200,20 @@ static void bus_close(struct port *p)
 	loop_unpost(m->loop, &m->post);
 	shared_put(m->bus);
 	free(m);
+}
+
+int bus_join(struct port *p, const char *iface, struct error *err)
+{
+	struct member *self = member_of(p), *m;
+
+	shared_lock(self->bus);
+	for (m = self->bus->members; m != NULL && strcmp(m->iface, iface) != 0;)
+		m = m->next;
+	if (m == NULL)
+		snprintf(self->iface, sizeof(self->iface), "%s", iface);
+	shared_unlock(self->bus);
+	return m == NULL ? 0 : error_set(err, -EEXIST, "%s is joined to %s already: say it for "
+					 "one guest of the bus", p->name, iface);
 }
 
 static const struct port_ops bus_ops = {

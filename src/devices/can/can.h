@@ -108,6 +108,8 @@ struct port {
 struct port *bus_port_open(struct instance *in, struct loop *loop, const char *bus,
 			   const struct can_node *node, const struct port_user *user,
 			   struct error *err);
+/* -EEXIST with err set: the bus is joined to that interface, twice would be a ring. */
+int bus_join(struct port *p, const char *iface, struct error *err);
 /* A frame from outside: to all on the bus. */
 void bus_inject(struct port *p, const struct canfd_frame *f);
 
