@@ -351,6 +351,26 @@ START_TEST(one_bad_request_of_many)
 }
 END_TEST
 
+/* The zeros of failed answers are for the loop to write, and others are on it too. */
+START_TEST(failures_share_the_loop)
+{
+	struct virtio_spi_transfer_head bad = head(7);
+	unsigned i;
+
+	set("device", "s0");
+	fake_setup(&device_spi, 0);
+	ck_assert_int_eq(fake_open(conf, 1, &err), 0);
+	for (i = 0; i < 6; i++)
+		push_head(&bad, NULL, 0, LONGEST / 2);
+	fake_start();
+	ck_assert_uint_lt(fake.ended, 6);
+	fake_wait_ended(6);
+	for (i = 0; i < 6; i++)
+		check_result(&fake.chains[i], PARAM);
+	end();
+}
+END_TEST
+
 /* -- Config space ------------------------------------------------------------ */
 
 static const struct {
@@ -573,6 +593,49 @@ START_TEST(flash_erases_what_was_asked)
 }
 END_TEST
 
+/* All of a large flash is erased where nobody waits for it, also at the end. */
+START_TEST(erasing_all_is_no_work_for_the_loop)
+{
+	const uint8_t enable = 0x06, status = 0x05, all = 0xc7;
+	struct list *l = spi_list_parse(_i == 0 ? "s0:nor=16M" : "s0:nor=1M", &err);
+	struct chip *c = spi_chip_get((struct instance *)&conf, &l->items[0], false, false, &err);
+	struct spi_xfer x = { .tx = &all, .len = 1, .begins = true };
+	bool small = _i == 1;
+
+	ck_assert_ptr_nonnull(c);
+	ck_assert(c->ops->at_once(c, &x));
+	x.tx = &enable;
+	ck_assert_int_eq(c->ops->transfer(c, &x), 0);
+	x.tx = &status;
+	ck_assert(c->ops->at_once(c, &x));
+	ck_assert(!c->ops->lingers(c));
+	x.tx = &all;
+	x.keep = true;
+	ck_assert(c->ops->at_once(c, &x) == small);
+	ck_assert_int_eq(c->ops->transfer(c, &x), 0);
+	ck_assert(c->ops->at_once(c, NULL) == small);
+	ck_assert(c->ops->lingers(c) != small);
+	c->ops->release(c);
+	ck_assert(!c->ops->lingers(c));
+	spi_chip_put(c);
+	spi_list_free(l);
+}
+END_TEST
+
+/* It ends all the same, and who leaves before it is over leaves nothing behind. */
+START_TEST(erasing_all_of_a_large_flash)
+{
+	begin(0, _i == 0 ? "s0:nor=16M" : "s0:nor=16M:cs=literal");
+	push(0, "\x06", 1, 0);
+	fake_stop();
+	fake_start();
+	push(0, "\xc7", 1, 0);
+	fake_wait_ended(2);
+	check_result(&fake.chains[1], OK);
+	end();
+}
+END_TEST
+
 START_TEST(flash_registers_modes_and_sleep)
 {
 	begin(T0, "s0:nor=32M");
@@ -731,6 +794,30 @@ START_TEST(selected_until_the_gap_is_over)
 }
 END_TEST
 
+/* Where others wait, a guest that goes on and on is not let. */
+START_TEST(selected_for_so_long_where_others_are)
+{
+	static char somebody;
+	struct list *l = spi_list_parse("s0.1", &err);
+	struct chip *other;
+
+	begin(T0, "s0.0:nor:cs=literal");
+	other = spi_chip_get((struct instance *)&somebody, &l->items[0], false, false, &err);
+	ck_assert_ptr_nonnull(other);
+	push(0, "\x9f", 1, 0);
+	fake_at(T0 + 60 * MS);
+	ck_assert(was_joined(push(0, NULL, 0, 1)));
+	fake_at(T0 + 99 * MS);
+	ck_assert(!spi_bus_enter(other->bus, (struct instance *)&somebody));
+	fake_at(T0 + 101 * MS);
+	ck_assert(spi_bus_enter(other->bus, (struct instance *)&somebody));
+	spi_bus_leave(other->bus);
+	spi_chip_put(other);
+	spi_list_free(l);
+	end();
+}
+END_TEST
+
 START_TEST(what_ends_a_message)
 {
 	struct virtio_spi_transfer_head h = head(0);
@@ -850,17 +937,21 @@ int main(void)
 	tcase_add_loop_test(tc, frequency, 0, 2);
 	tcase_add_loop_test(tc, delay_policies, 0, 2);
 	tcase_add_test(tc, one_bad_request_of_many);
+	tcase_add_test(tc, failures_share_the_loop);
 	tcase_add_loop_test(tc, config_space, 0, (int)ARRAY_SIZE(configs));
 	tcase_add_test(tc, chips_refuse_what_others_can);
 	tcase_add_loop_test(tc, messages_of_each_policy, 0, (int)ARRAY_SIZE(scripts));
 	tcase_add_loop_test(tc, flash_says_what_it_is, 0, 4);
 	tcase_add_test(tc, flash_programs_and_erases);
 	tcase_add_loop_test(tc, flash_erases_what_was_asked, 0, 6);
+	tcase_add_loop_test(tc, erasing_all_is_no_work_for_the_loop, 0, 2);
+	tcase_add_loop_test(tc, erasing_all_of_a_large_flash, 0, 2);
 	tcase_add_test(tc, flash_registers_modes_and_sleep);
 	tcase_add_test(tc, flash_does_not_know_modes_1_and_2);
 	tcase_add_test(tc, flash_in_a_file);
 	tcase_add_loop_test(tc, flash_in_a_bad_file, 0, 3);
 	tcase_add_loop_test(tc, selected_until_the_gap_is_over, 0, 5);
+	tcase_add_test(tc, selected_for_so_long_where_others_are);
 	tcase_add_loop_test(tc, what_ends_a_message, 0, 6);
 	tcase_add_test(tc, refused_requests_change_nothing);
 	tcase_add_test(tc, failures_are_told);

@@ -112,7 +112,7 @@ struct bridge *bridge_open(struct instance *in, struct loop *loop, const struct 
 	b->host = host_port_open(in, loop, iface, node, &on_host, err);
 	if (b->host != NULL)
 		b->bus = bus_port_open(in, loop, node->bus, &plain, &on_bus, err);
-	if (b->bus == NULL || bus_join(b->bus, iface, err) < 0) {
+	if (b->host == NULL || b->bus == NULL || bus_join(b->bus, iface, err) < 0) {
 		bridge_close(b);
 		return NULL;
 	}

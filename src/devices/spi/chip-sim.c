@@ -119,9 +119,19 @@ static void sim_release(struct chip *c)
 	deselect(sim_of(c));
 }
 
-static bool sim_at_once(const struct chip *c, size_t len)
+static bool sim_lingers(const struct chip *c)
 {
-	return sim_of(c)->slow == 0 && sim_of(c)->file == NULL && len <= SHORT;
+	return sim_of(c)->nor != NULL && spi_nor_lingers(sim_of(c)->nor, NULL);
+}
+
+static bool sim_at_once(const struct chip *c, const struct spi_xfer *x)
+{
+	const struct sim *s = sim_of(c);
+
+	if (s->slow > 0 || s->file != NULL || (x != NULL && x->len > SHORT))
+		return false;
+	return s->nor == NULL ||
+		!spi_nor_lingers(s->nor, x != NULL && x->begins ? x->tx : NULL);
 }
 
 static void sim_free(struct chip *c)
@@ -135,7 +145,8 @@ static void sim_free(struct chip *c)
 }
 
 static const struct chip_ops sim_ops = {
-	.transfer = sim_transfer, .release = sim_release, .at_once = sim_at_once, .free = sim_free,
+	.transfer = sim_transfer, .release = sim_release, .at_once = sim_at_once,
+	.lingers = sim_lingers, .free = sim_free,
 };
 
 static bool same_file(const char *a, const char *b)

@@ -22,6 +22,7 @@
 
 enum {
 	PAGE = 256, SECTOR = 4 << 10, HALF_BLOCK = 32 << 10, BLOCK = 64 << 10, CHIP = 0,
+	QUICK_TO_ERASE = 1 << 20,
 	FLOATS = 0xff, SMALL_ADDRESSES = 16 << 20,
 	BUSY = 1, WRITE_ENABLED = 2,    /* in the first status register */
 	SIZE_LEAST = 1 << 16, SIZE_MOST = 1 << 28, REGISTERS = 3, TABLE_AT = 16, TABLE = 16,
@@ -260,6 +261,14 @@ static void reset(struct nor *n)
 {
 	n->four = n->asleep = n->busy = false;
 	n->status[0] &= (uint8_t)~WRITE_ENABLED;
+}
+
+bool spi_nor_lingers(const struct nor *n, const uint8_t *first)
+{
+	const struct command *c = first != NULL ? find(*first) : n->command;
+
+	return n->size > QUICK_TO_ERASE && (n->status[0] & WRITE_ENABLED) != 0 &&
+		c->action == ERASE && c->arg == CHIP;
 }
 
 int spi_nor_deselect(struct nor *n)

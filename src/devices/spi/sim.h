@@ -15,6 +15,8 @@ void spi_nor_free(struct nor *n);           /* NULL is fine */
 void spi_nor_select(struct nor *n);
 /* What it sends while it gets a byte. */
 uint8_t spi_nor_byte(struct nor *n, uint8_t in);
+/* A message of this first byte, or that of now, ends with much to erase. */
+bool spi_nor_lingers(const struct nor *n, const uint8_t *first);
 /* Programming and erasing begin here. 0, or -errno of the file. */
 int spi_nor_deselect(struct nor *n);
 

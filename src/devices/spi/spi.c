@@ -22,6 +22,7 @@
 #include "vhost-device/num.h"
 
 enum {
+	ZEROS_MOST = 4 << 20,           /* written in a turn of the loop */
 	HOLD_MS = 100, FLASH_MS = 1000, WIRE_MS = 60000, KEPT_BYTES = 64 << 10, WORD_MOST = 32,
 	CLOCK_MODE = VIRTIO_SPI_MODE_CPHA | VIRTIO_SPI_MODE_CPOL,
 	/* What the host can do itself, or we for it (chip-host.c). */
@@ -88,6 +89,8 @@ struct spi {
 	struct transfer *t;
 	bool busy;
 	struct timer gap, limit;
+	struct post later;
+	size_t zeros;                   /* written since it was posted */
 	struct log_limit log;
 };
 
@@ -128,16 +131,18 @@ static void serve(struct spi *d);
 /* ---- answers ---- */
 
 /* In place of what could not be received come zeros; the core writes them. */
-static void answer_error(const struct spi *d, struct chain *c, uint8_t result)
+static void answer_error(struct spi *d, struct chain *c, uint8_t result)
 {
 	size_t size = chain_put_size(c);
+	bool all = size <= (size_t)d->conf->max_transfer + 1;
 
 	if (size == 0) {
 		chain_fail(c, verdicts[NO_RESULT].text);
 		return;
 	}
 	chain_put_at(c, size - 1, &result, sizeof(result));
-	chain_done_len(c, size - 1 <= d->conf->max_transfer ? size : 0);
+	d->zeros += all ? size : 0;
+	chain_done_len(c, all ? size : 0);
 }
 
 static void answer_done(struct chain *c, const struct spi_xfer *x)
@@ -169,18 +174,29 @@ static void farewell_done(struct job *j)
 	free(f);
 }
 
-/* now: at the end nobody is left for the job to come back to; it is a short call. */
+static bool release_at_once(struct chip *c, struct instance *in, bool now)
+{
+	const struct chip_ops *ops = c->ops;
+	bool quick;
+
+	if ((!now && ops->at_once == NULL) || !spi_bus_enter(c->bus, in))
+		return false;
+	quick = now ? ops->lingers == NULL || !ops->lingers(c) : ops->at_once(c, NULL);
+	if (quick) {
+		ops->release(c);
+		spi_bus_hold(c->bus, NULL, true);
+	}
+	spi_bus_leave(c->bus);
+	return quick;
+}
+
+/* now: at the end nobody is left for the job to come back to, and mostly it is a short call. */
 static void deselect(struct chip *c, struct instance *in, bool now)
 {
 	struct farewell *f;
 
-	if ((now || (c->ops->at_once != NULL && c->ops->at_once(c, 0))) &&
-	    spi_bus_enter(c->bus, in)) {
-		c->ops->release(c);
-		spi_bus_hold(c->bus, NULL, true);
-		spi_bus_leave(c->bus);
+	if (release_at_once(c, in, now))
 		return;
-	}
 	f = calloc(1, sizeof(*f));
 	if (f == NULL) {
 		/* It gets deselected when it is used again. */
@@ -214,19 +230,22 @@ static void gap_fired(struct timer *t)
 static void hold(struct spi *d, struct seat *s, const struct spi_xfer *x)
 {
 	uint64_t now = loop_now(instance_loop(d->in)), gap = d->conf->gap_us * ns_per_us;
+	const uint64_t most = HOLD_MS * ns_per_ms;
+	uint64_t end;
 
 	/* Where it is known that more has to come, time says little. */
 	if (s->policy == CS_FLASH)
 		gap = FLASH_MS * ns_per_ms;
 	if (s->policy == CS_LITERAL)
 		gap = 0;
-	if ((gap == 0 || gap > HOLD_MS * ns_per_ms) && spi_bus_is_shared(s->chip->bus))
-		gap = HOLD_MS * ns_per_ms;
 	if (d->held == NULL)
 		d->held_since = now;
+	end = gap == 0 ? 0 : now + gap;
+	if ((end == 0 || end > d->held_since + most) && spi_bus_is_shared(s->chip->bus))
+		end = d->held_since + most;
 	d->held = s;
 	d->held_mode = x->mode;
-	timer_set(&d->gap, gap == 0 ? 0 : now + gap);
+	timer_set(&d->gap, end);
 }
 
 /* ---- transfers ---- */
@@ -387,16 +406,27 @@ static uint64_t time_limit(const struct spi *d, const struct spi_xfer *x)
 	return d->conf->timeout_ms * ns_per_ms + wire;
 }
 
+static bool perform_at_once(struct spi *d, struct transfer *t)
+{
+	struct chip *c = t->chip;
+	bool quick;
+
+	if (c->ops->at_once == NULL || !spi_bus_enter(c->bus, d->in))
+		return false;
+	quick = c->ops->at_once(c, &t->x);
+	if (quick)
+		perform(t, true);
+	spi_bus_leave(c->bus);
+	return quick;
+}
+
 static void submit(struct spi *d, struct transfer *t)
 {
 	struct chip *c = t->chip;
 
 	if (c->ops->mend != NULL)
 		c->ops->mend(c, d->in);
-	if (c->ops->at_once != NULL && c->ops->at_once(c, t->x.len) &&
-	    spi_bus_enter(c->bus, d->in)) {
-		perform(t, true);
-		spi_bus_leave(c->bus);
+	if (perform_at_once(d, t)) {
 		after(d, t);
 		return;
 	}
@@ -595,8 +625,20 @@ static void serve(struct spi *d)
 {
 	struct chain *c;
 
-	while (!d->busy && (c = queue_pop(d->q)) != NULL)
+	while (!d->busy && d->zeros < ZEROS_MOST && (c = queue_pop(d->q)) != NULL)
 		take(d, c);
+	if (d->zeros >= ZEROS_MOST)
+		loop_post(instance_loop(d->in), &d->later);
+}
+
+/* What others on the loop had to do is done. */
+static void later_posted(struct post *p)
+{
+	struct spi *d = container_of(p, struct spi, later);
+
+	d->zeros = 0;
+	if (d->q != NULL)
+		serve(d);
 }
 
 /* ---- the device ---- */
@@ -811,6 +853,7 @@ static int spi_open(struct instance *in, struct error *err)
 	d->conf = instance_conf(in);
 	timer_init(&d->gap, instance_loop(in), gap_fired);
 	timer_init(&d->limit, instance_loop(in), limit_fired);
+	d->later.fn = later_posted;
 	d->t = transfer_new(d);
 	if (d->t == NULL)
 		return error_set(err, -ENOMEM, "out of memory");
@@ -822,6 +865,7 @@ static void spi_close(struct instance *in)
 	struct spi *d = instance_state(in);
 	unsigned i;
 
+	loop_unpost(instance_loop(in), &d->later);
 	timer_finish(&d->gap);
 	timer_finish(&d->limit);
 	for (i = 0; i < d->n; i++)

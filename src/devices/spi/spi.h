@@ -37,13 +37,15 @@ struct spi_xfer {
 struct bus;
 struct chip;
 
-/* All but mend() and at_once() run on the bus's worker, or inside spi_bus_enter(). */
+/* All but mend() run on the bus's worker, or inside spi_bus_enter(). */
 struct chip_ops {
 	/* 0 or -errno; -EINVAL: the host does not know how. Deselects when it fails. */
 	int (*transfer)(struct chip *c, const struct spi_xfer *x);
 	void (*release)(struct chip *c);        /* deselects */
-	/* On a loop: transfer() is as quick there as handing it to the worker. */
-	bool (*at_once)(const struct chip *c, size_t len);
+	/* On a loop transfer(), or release(), is as quick as handing it to the worker. */
+	bool (*at_once)(const struct chip *c, const struct spi_xfer *x);
+	/* release() takes long. NULL: never. */
+	bool (*lingers)(const struct chip *c);
 	/* On a loop, after -ENODEV: look whether it is there again. NULL: never. */
 	void (*mend)(struct chip *c, struct instance *in);
 	void (*free)(struct chip *c);
