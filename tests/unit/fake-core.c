@@ -14,7 +14,7 @@
 #include "fake-core.h"
 #include "vhost-device/worker.h"
 
-enum { TURNS = 6, DEADLINE_S = 10 };
+enum { TURNS = 6, DEADLINE_S = 30 };
 
 struct queue {
 	unsigned index;
