@@ -198,6 +198,7 @@ __vhost_device_row vsock -l max-connections -x -a '' -d 'Connections of a guest;
 __vhost_device_row vsock -l max-buffered -x -a '' -d 'Bytes of a guest that slow readers of the host keep us holding; who needs more is reset'
 __vhost_device_row vsock -l connect-timeout -x -a '' -d 'Give up a connection that is not answered'
 __vhost_device_row vsock -l shutdown-timeout -x -a '' -d 'Wait for the guest to end a connection that the host has ended'
+__vhost_device_row vsock -l linger-timeout -x -a '' -d 'Keep what a guest left behind for a program of the host that reads none of it for so long'
 __vhost_device_row vsock -l no-seqpacket -d 'Offer connections of bytes only, not of messages'
 __vhost_device_row vsock -l vm -x -a '' -d 'A guest  guest-cid, socket, uds-path or forward-cid, forward-listen, tx-buffer-size, queue-size, groups'
 __vhost_device_row vsock -l socket-path -s s -r -F -d 'Listen on this Unix socket'

@@ -9,6 +9,7 @@
  *   OPEN --the guest shuts both, what it sent is written--> RST sent, freed
  *   OPEN --the host is gone--> CLOSING --RST of the guest, or too late--> freed
  *   OPEN --the guest is gone, bytes wait for the host--> LINGERING
+ *   LINGERING --all written, or nobody reads for long--> freed
  *
  * An RST is never answered with one. One that is still to be sent when the
  * guest uses the same ports anew goes with the old connection.
@@ -192,7 +193,6 @@ void conn_leave(struct conn *c)
 	conn_forget(c);
 	unhash(c);
 	bytes_free(c->v, &c->in);
-	timer_set(&c->timer, 0);
 	if (c->fd < 0 || !flow_waits(c) || c->host_deaf) {
 		conn_free(c);
 		return;
@@ -200,6 +200,7 @@ void conn_leave(struct conn *c)
 	c->state = CONN_LINGERING;
 	c->readable = false;
 	c->blocked = true;
+	flow_linger(c);
 	if (io_set(&c->io, IO_WRITE | IO_EDGE) < 0)
 		conn_free(c);
 }
@@ -308,6 +309,19 @@ void conn_host_gone(struct conn *c, bool all)
 	tell_shut(c, VSOCK_SHUT_BOTH);
 }
 
+static void open_late(struct conn *c)
+{
+	/* The guest has not told of room for a while. */
+	if (c->asked) {
+		c->todo |= TODO_ASK;
+		c->crumbs = true;
+		timer_set(&c->timer, conn_after(c, CONN_ASK_MS));
+		conn_wake(c);
+	}
+	if (c->presses > 0)
+		flow_write(c);
+}
+
 static void conn_late(struct timer *t)
 {
 	struct conn *c = container_of(t, struct conn, timer);
@@ -324,11 +338,13 @@ static void conn_late(struct timer *t)
 			conn_reset(c);
 		break;
 	case CONN_OPEN:
-		/* The guest has not told of room for a while. */
-		c->todo |= TODO_ASK;
-		c->crumbs = true;
-		timer_set(t, conn_after(c, CONN_ASK_MS));
-		conn_wake(c);
+		open_late(c);
+		break;
+	case CONN_LINGERING:
+		if (loop_now(v->loop) >= c->deadline)
+			conn_reset(c);
+		else
+			flow_write(c);
 		break;
 	default:
 		conn_reset(c);

@@ -22,7 +22,7 @@
 #include "vsock.h"
 
 enum { HDR = sizeof(struct virtio_vsock_hdr), MAX_BURST = 256 << 10, MIN_BURST = 4096,
-	BATCH_BYTES = 64 << 10, SKB = 576, SPARE_PACKETS = 16, RECORD = 4,
+	BATCH_BYTES = 64 << 10, SKB = 576, SPARE_PACKETS = 16, RECORD = 4, MOST_PRESSES = 50,
 	SEND_BUFFER = 1 << 20, FIRST_SIZE = 4096, SMALL = 64 << 10, LARGE = 32 << 20 };
 
 static const char bad_buffer[] = "a receive buffer is no buffer for a packet";
@@ -159,7 +159,7 @@ static void widen(struct conn *c)
 	c->wide = true;
 }
 
-/* < 0: nothing went; -EAGAIN: and a writable event will come. */
+/* < 0: nothing went; -EAGAIN: and a writable event will come, or presses tells of none. */
 static ssize_t send_iov(struct conn *c, struct iovec *iov, size_t n)
 {
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = n };
@@ -168,7 +168,29 @@ static ssize_t send_iov(struct conn *c, struct iovec *iov, size_t n)
 	do {
 		sent = sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (sent < 0 && errno == EINTR);
+	if (sent < 0 && (errno == ENOBUFS || errno == ENOMEM)) {
+		c->presses++;
+		return -EAGAIN;
+	}
+	c->presses = 0;
 	return sent < 0 ? -errno : sent;
+}
+
+/* The kernel will not say when it has memory again, nor a host that it does not read. */
+static void look_again(struct conn *c)
+{
+	uint64_t soon = conn_after(c, CONN_ASK_MS);
+
+	if (c->state == CONN_LINGERING && (c->presses == 0 || soon > c->deadline))
+		timer_set(&c->timer, c->deadline);
+	else if (c->presses > 0)
+		timer_set(&c->timer, soon);
+}
+
+void flow_linger(struct conn *c)
+{
+	c->deadline = conn_after(c, c->v->conf->linger_ms);
+	look_again(c);
 }
 
 static void want_write(struct conn *c)
@@ -203,6 +225,8 @@ static bool write_waiting(struct conn *c, ssize_t *ret_n)
 		return false;
 	bytes_drop(c->v, &c->out, head + (uint32_t)*ret_n);
 	passed_on(c, (uint32_t)*ret_n);
+	if (c->state == CONN_LINGERING)
+		flow_linger(c);
 	return true;
 }
 
@@ -216,6 +240,11 @@ void flow_write(struct conn *c)
 		deaf(c);
 		return;
 	}
+	if (c->presses > MOST_PRESSES) {
+		conn_reset(c);
+		return;
+	}
+	look_again(c);
 	if (c->state == CONN_LINGERING) {
 		if (!flow_waits(c))
 			conn_free(c);
@@ -573,7 +602,7 @@ static void starve(struct conn *c)
 
 static void fed(struct conn *c)
 {
-	if (c->asked)
+	if (c->asked && c->presses == 0)
 		timer_set(&c->timer, 0);
 	c->asked = c->crumbs = false;
 }

@@ -354,6 +354,9 @@ static const struct option vsock_options[] = {
 	{ "shutdown-timeout", "MS", "Wait for the guest to end a connection that the host has "
 	  "ended.", "8000", OPT_UINT, .min = 1, .max = 3600000,
 	  OPT(struct vsock_conf, shutdown_ms) },
+	{ "linger-timeout", "MS", "Keep what a guest left behind for a program of the host "
+	  "that reads none of it for so long.", "60000", OPT_UINT, .min = 1, .max = 3600000,
+	  OPT(struct vsock_conf, linger_ms) },
 	{ "no-seqpacket", NULL, "Offer connections of bytes only, not of messages.", NULL,
 	  OPT_FLAG, OPT(struct vsock_conf, no_seqpacket) },
 	{ "vm", "KEY=VALUE,...", "A guest: guest-cid, socket, uds-path or forward-cid, "

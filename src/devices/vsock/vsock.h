@@ -23,7 +23,7 @@ struct vsock_conf {
 	struct vm_conf vm;
 	uint32_t max_connections;
 	uint64_t max_buffered;          /* bytes */
-	uint32_t connect_ms, shutdown_ms;
+	uint32_t connect_ms, shutdown_ms, linger_ms;
 	bool no_seqpacket;
 };
 
@@ -94,6 +94,7 @@ struct conn {
 	struct bytes in;                /* a message that the rx ring had no room for */
 	uint32_t open_record;           /* SEQPACKET: bytes of the message that is not complete */
 	bool has_record;
+	uint8_t presses;                /* writes in a row that the kernel had no memory for */
 	struct marks marks;
 	uint64_t deadline, sent, got;
 };
@@ -187,6 +188,7 @@ void flow_to_guest(struct vsock *v);
 bool flow_take(struct conn *c, const struct packet *p, struct chain *chain);
 void flow_flush(struct vsock *v);       /* the batch */
 void flow_write(struct conn *c);        /* what waits for the host .. */
+void flow_linger(struct conn *c);       /* .. of a guest that is done with it */
 bool flow_waits(const struct conn *c);  /* .. if anything does */
 void flow_credit(struct conn *c);       /* tell the guest of room, if it is time to */
 void bytes_free(struct vsock *v, struct bytes *b);
