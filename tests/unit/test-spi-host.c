@@ -635,7 +635,7 @@ START_TEST(too_many_chips)
 
 	for (i = 0; i < LIST_MAX; i++)
 		memcpy(text + 2 + (size_t)2 * i, ",-", 3);
-	ck_assert_ptr_null(spi_list_parse(text, &err));
+	ck_assert_ptr_null(list_parse(&spi_lists, text, &err));
 	ck_assert_ptr_nonnull(strstr(err.text, "64"));
 	text[strlen(text) - 2] = '\0';
 	set("device", text);
@@ -663,14 +663,14 @@ END_TEST
 
 static struct chip *get(const char *text, bool shared)
 {
-	struct list *l = spi_list_parse(text, &err);
+	struct list *l = list_parse(&spi_lists, text, &err);
 	struct chip *c;
 
 	ck_assert_msg(l != NULL, "%s", err.text);
 	err = ERROR_NONE;
 	c = spi_chip_get((struct instance *)&conf, &l->items[0], false,
 			 shared || l->items[0].shared, &err);
-	spi_list_free(l);
+	spi_lists.free(l);
 	return c;
 }
 
