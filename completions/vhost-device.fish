@@ -114,6 +114,7 @@ __vhost_device_row rtc -l clock -x -a '' -d 'The clocks, in place of the usual t
 __vhost_device_row rtc -l counter -x -a '' -d 'Cross timestamps with arm-vct or x86-tsc as the guest sees it  COUNTER ,offset=CYCLES  ,mult=N  ,shift=BITS  ,error=NS '
 __vhost_device_row rtc -l simulate -x -a '' -d 'Clocks of a host that is not there   start=SECONDS  ,rate=FACTOR  ,tai=SECONDS  ,leap=WHAT '
 __vhost_device_row rtc -l keep-alarms -d 'Keep alarms when the front end leaves, for the one that comes next'
+__vhost_device_row rtc -l state-file -r -F -d 'Keep alarms in this file, also for the process that comes next; includes --keep-alarms'
 __vhost_device_row rtc -l wake-host -d 'Wake the host from suspend when an alarm goes off'
 __vhost_device_row rtc -l wake-guest -r -F -d 'Tell QEMU, on this socket of its QMP monitor, to wake the guest when an alarm goes off'
 __vhost_device_row rtc -l socket-path -s s -r -F -d 'Listen on this Unix socket'
