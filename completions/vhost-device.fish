@@ -196,7 +196,7 @@ __vhost_device_row vsock -l forward-listen -x -a '' -d 'AF_VSOCK ports of the ho
 __vhost_device_row vsock -l tx-buffer-size -x -a '' -d 'Bytes that the guest may send on a connection before the host has taken them'
 __vhost_device_row vsock -l groups -x -a '' -d 'Groups of guests of this process, separated by +  who shares one may connect to each other'
 __vhost_device_row vsock -l max-connections -x -a '' -d 'Connections of a guest; more are refused'
-__vhost_device_row vsock -l max-buffered -x -a '' -d 'Bytes of a guest that slow readers of the host keep us holding; who needs more is reset'
+__vhost_device_row vsock -l max-buffered -x -a '' -d 'Bytes of a guest that slow readers of the host keep us holding, or that others sent it and it does not take; who needs more is reset'
 __vhost_device_row vsock -l connect-timeout -x -a '' -d 'Give up a connection that is not answered'
 __vhost_device_row vsock -l shutdown-timeout -x -a '' -d 'Wait for the guest to end a connection that the host has ended'
 __vhost_device_row vsock -l linger-timeout -x -a '' -d 'Keep what a guest left behind for a program of the host that reads none of it for so long'

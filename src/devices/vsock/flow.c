@@ -36,8 +36,7 @@ void bytes_free(struct vsock *v, struct bytes *b)
 	*b = (struct bytes){ NULL, 0, 0, 0 };
 }
 
-/* Room for n more at the end; false: the guest has too much waiting, or no memory. */
-static bool bytes_room(struct vsock *v, struct bytes *b, uint32_t n)
+bool bytes_room(struct vsock *v, struct bytes *b, uint32_t n)
 {
 	uint64_t size = b->size != 0 ? b->size : FIRST_SIZE;
 	uint8_t *p;
@@ -61,7 +60,7 @@ static bool bytes_room(struct vsock *v, struct bytes *b, uint32_t n)
 	return true;
 }
 
-static bool bytes_add(struct vsock *v, struct bytes *b, struct chain *chain, uint32_t n)
+bool bytes_add(struct vsock *v, struct bytes *b, struct chain *chain, uint32_t n)
 {
 	if (!bytes_room(v, b, n) || !chain_get(chain, b->p + b->at + b->n, n))
 		return false;
@@ -69,7 +68,7 @@ static bool bytes_add(struct vsock *v, struct bytes *b, struct chain *chain, uin
 	return true;
 }
 
-static void bytes_drop(struct vsock *v, struct bytes *b, uint32_t n)
+void bytes_drop(struct vsock *v, struct bytes *b, uint32_t n)
 {
 	b->at += n;
 	b->n -= n;
@@ -79,30 +78,31 @@ static void bytes_drop(struct vsock *v, struct bytes *b, uint32_t n)
 
 /* ---- the list of connections with something for the guest ---- */
 
-void conn_wake(struct conn *c)
+void turn_ask(struct vsock *v, struct turn *t)
 {
-	struct vsock *v = c->v;
-
-	if (c->ready_at != NULL)
+	if (t->at != NULL)
 		return;
-	c->ready_next = NULL;
-	c->ready_at = v->ready_end;
-	*v->ready_end = c;
-	v->ready_end = &c->ready_next;
+	t->next = NULL;
+	t->at = v->ready_end;
+	*v->ready_end = t;
+	v->ready_end = &t->next;
 }
 
-void conn_forget(struct conn *c)
+void turn_leave(struct vsock *v, struct turn *t)
 {
-	struct vsock *v = c->v;
-
-	if (c->ready_at == NULL)
+	if (t->at == NULL)
 		return;
-	*c->ready_at = c->ready_next;
-	if (c->ready_next != NULL)
-		c->ready_next->ready_at = c->ready_at;
+	*t->at = t->next;
+	if (t->next != NULL)
+		t->next->at = t->at;
 	else
-		v->ready_end = c->ready_at;
-	c->ready_at = NULL;
+		v->ready_end = t->at;
+	t->at = NULL;
+}
+
+void conn_wake(struct conn *c)
+{
+	turn_ask(c->v, &c->turn);
 }
 
 /* ---- to the host ---- */
@@ -517,8 +517,8 @@ struct virtio_vsock_hdr flow_header(struct conn *c, unsigned op, uint32_t len, u
 	c->told_fwd = c->fwd_cnt;
 	c->todo &= (uint8_t)~TODO_CREDIT;
 	return (struct virtio_vsock_hdr){
-		.src_cid = le64(c->peer_cid), .dst_cid = le64(c->v->cid),
-		.src_port = le32(c->peer_port), .dst_port = le32(c->guest_port),
+		.src_cid = le64(c->key.peer_cid), .dst_cid = le64(c->v->cid),
+		.src_port = le32(c->key.peer_port), .dst_port = le32(c->key.guest_port),
 		.len = le32(len), .type = le16(c->type), .op = le16((uint16_t)op),
 		.flags = le32(flags), .buf_alloc = le32(c->window), .fwd_cnt = le32(c->fwd_cnt),
 	};
@@ -574,8 +574,6 @@ static const struct {
 	{ TODO_CREDIT, VSOCK_OP_CREDIT_UPDATE },
 	{ TODO_ASK, VSOCK_OP_CREDIT_REQUEST },
 };
-
-enum served { SERVED, SERVE_AGAIN, NO_BUFFERS };
 
 static enum served send_ops(struct conn *c)
 {
@@ -853,6 +851,21 @@ static enum served serve(struct conn *c)
 	return ret;
 }
 
+enum served conn_serve(struct turn *t)
+{
+	struct conn *c = container_of(t, struct conn, turn);
+	enum served ret = serve(c);
+
+	if (ret == NO_BUFFERS)
+		return ret;
+	turn_leave(c->v, t);
+	if (c->state == CONN_DEAD && c->todo == 0)
+		conn_free(c);
+	else if (ret == SERVE_AGAIN)
+		conn_wake(c);
+	return ret;
+}
+
 static bool send_stray(struct vsock *v)
 {
 	const struct stray *s = &v->strays[v->first_stray];
@@ -876,7 +889,6 @@ static bool send_stray(struct vsock *v)
 void flow_to_guest(struct vsock *v)
 {
 	enum served ret = SERVED;
-	struct conn *c;
 
 	/* Whatever woke a connection while another is served comes behind it. */
 	if (v->serving || !queue_running(v->rx))
@@ -884,15 +896,7 @@ void flow_to_guest(struct vsock *v)
 	v->serving = true;
 	while (v->n_strays > 0 && ret == SERVED)
 		ret = send_stray(v) ? SERVED : NO_BUFFERS;
-	while (ret != NO_BUFFERS && (c = v->ready) != NULL) {
-		ret = serve(c);
-		if (ret == NO_BUFFERS)
-			break;
-		conn_forget(c);
-		if (c->state == CONN_DEAD && c->todo == 0)
-			conn_free(c);
-		else if (ret == SERVE_AGAIN)
-			conn_wake(c);
-	}
+	while (ret != NO_BUFFERS && v->ready != NULL)
+		ret = v->ready->serve(v->ready);
 	v->serving = false;
 }
