@@ -116,32 +116,60 @@ static void free_texts(struct option_texts *texts)
 	free(texts->items);
 }
 
+/* Command line and file, as they were read last. */
+struct configuration {
+	struct process_source source;
+	const struct device *device;    /* NULL: all of the file */
+	const char *path;               /* NULL: no file */
+	const struct opt_values *given;
+	struct opt_values args;
+	struct option_texts texts;
+	struct conf_file file;
+};
+
+static void configuration_finish(struct configuration *c)
+{
+	conf_finish(&c->file);
+	opt_values_finish(&c->args);
+	free_texts(&c->texts);
+	c->texts = (struct option_texts){ NULL, 0 };
+}
+
+/* What a plan has is its own: the former configuration may go. */
+static int configuration_read(struct process_source *source, struct plan *plan, struct error *err)
+{
+	static const struct conf_kinds kinds = { registry_devices, socket_rows, process_rows };
+	struct configuration *c = container_of(source, struct configuration, source);
+	size_t i;
+	int ret;
+
+	configuration_finish(c);
+	for (i = 0; i < c->given->n; i++)
+		opt_values_add(&c->args, c->given->items[i].row, c->given->items[i].text,
+			       c->given->items[i].source);
+	ret = own_config(c->device, c->path, &c->texts, &c->args, err);
+	if (ret == 0 && c->path != NULL && conf_read(c->path, &kinds, &c->file, err) < 0)
+		ret = -EBADMSG;
+	return ret < 0 ? ret : plan_make(plan, c->device, &c->file, &c->args, err);
+}
+
 /* device NULL: all of the file. path NULL: no file. */
 static int serve(const struct doc *d, const struct device *device, const char *path,
-		 struct opt_values *args)
+		 const struct opt_values *args)
 {
-	const struct conf_kinds kinds = { registry_devices, socket_rows, process_rows };
-	struct option_texts texts = { NULL, 0 };
-	struct conf_file file = { .n = 0 };
+	struct configuration c = { .source.read = configuration_read, .device = device,
+		.path = path, .given = args };
 	struct error err = ERROR_NONE;
 	struct plan plan = { .n = 0 };
-	int ret = own_config(device, path, &texts, args, &err);
+	int ret = configuration_read(&c.source, &plan, &err);
 
-	if (ret == 0 && path != NULL && conf_read(path, &kinds, &file, &err) < 0)
-		ret = -EBADMSG;
-	if (ret < 0) {
-		free_texts(&texts);
-		return report(d, ret, &err);
-	}
-	ret = plan_make(&plan, device, &file, args, &err);
 	if (ret == 0) {
 		set_log(d->program, &plan);
 		/* No usage error any more, whatever the host answered. */
-		ret = process_run(&plan, &err) < 0 ? -EIO : 0;
+		ret = process_run(&plan, path != NULL ? &c.source : NULL, &err) < 0 ? -EIO : 0;
 	}
 	plan_finish(&plan);
-	conf_finish(&file);
-	free_texts(&texts);
+	configuration_finish(&c);
 	return ret < 0 ? report(d, ret, &err) : EXIT_DONE;
 }
 

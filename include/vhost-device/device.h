@@ -91,6 +91,8 @@ struct device {
 			   struct error *err);
 	void (*own_socket)(const void *conf, struct own_socket *ret);   /* after check */
 	int (*check)(void *conf, struct error *err);    /* rules across options; < 0 with err set */
+	/* Must the two live on one loop? NULL: none of them. */
+	bool (*together)(const void *conf, const void *other_conf);
 	int (*open)(struct instance *in, struct error *err);    /* host resources */
 	void (*close)(struct instance *in);     /* half-open is fine; no chain or job is left */
 	int (*negotiated)(struct instance *in, uint64_t features);      /* < 0 refuses the set */

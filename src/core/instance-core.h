@@ -28,6 +28,8 @@ struct instance *instance_new(struct loop *l, const struct instance_setup *setup
 void instance_listen(struct instance *in);
 /* on its loop: end the session in order; ended() comes when it may be freed. */
 void instance_leave(struct instance *in, void (*ended)(struct instance *in, void *ctx), void *ctx);
+/* The same, but without a limit for open requests; instance_leave() may follow and sets one. */
+void instance_retire(struct instance *in, void (*ended)(struct instance *in, void *ctx), void *ctx);
 /* Told on the instance's loop when once is set and the session is over, or none can come. */
 void instance_on_finished(struct instance *in, void (*cb)(struct instance *in, void *ctx),
 			  void *ctx);

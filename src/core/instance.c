@@ -218,7 +218,7 @@ static void on_deadline(struct timer *t)
 	instance_schedule(in);
 }
 
-void instance_leave(struct instance *in, void (*ended)(struct instance *in, void *ctx), void *ctx)
+void instance_retire(struct instance *in, void (*ended)(struct instance *in, void *ctx), void *ctx)
 {
 	unsigned i;
 
@@ -231,8 +231,15 @@ void instance_leave(struct instance *in, void (*ended)(struct instance *in, void
 		for (i = 0; i < in->n_rings; i++)
 			ring_halt(&in->rings[i]);
 	}
-	timer_set(&in->deadline, after_ms(in, in->drain_ms));
 	instance_schedule(in);
+}
+
+void instance_leave(struct instance *in, void (*ended)(struct instance *in, void *ctx), void *ctx)
+{
+	if (!in->leaving)
+		instance_retire(in, ended, ctx);
+	if (!in->told_ended)
+		timer_set(&in->deadline, after_ms(in, in->drain_ms));
 }
 
 /* What the state allows now. */

@@ -472,6 +472,46 @@ void opt_finish(const struct option *rows, void *conf)
 	}
 }
 
+static bool same_item(const struct option *row, const void *a, const void *b)
+{
+	const char *x, *y;
+
+	if (row->type == OPT_GROUP)
+		return opt_same(row->sub, a, b);
+	if (row->type != OPT_STRING && row->type != OPT_PATH)
+		return memcmp(a, b, row->size) == 0;
+	x = *(char *const *)a;
+	y = *(char *const *)b;
+	return x == NULL || y == NULL ? x == y : strcmp(x, y) == 0;
+}
+
+bool opt_same(const struct option *rows, const void *a, const void *b)
+{
+	const struct opt_list *x, *y;
+	const char *at_a, *at_b;
+	size_t i;
+
+	for (; rows != NULL && rows->name != NULL; rows++) {
+		at_a = (const char *)a + rows->offset;
+		at_b = (const char *)b + rows->offset;
+		if (!is_list(rows)) {
+			if (!same_item(rows, at_a, at_b))
+				return false;
+			continue;
+		}
+		x = (const struct opt_list *)(const void *)at_a;
+		y = (const struct opt_list *)(const void *)at_b;
+		if (x->n != y->n)
+			return false;
+		for (i = 0; i < x->n; i++) {
+			if (!same_item(rows, (const char *)x->items + i * rows->size,
+				       (const char *)y->items + i * rows->size))
+				return false;
+		}
+	}
+	return true;
+}
+
 /* ---- layers ---- */
 
 void opt_values_add(struct opt_values *values, const struct option *row, const char *text,

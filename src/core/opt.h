@@ -55,6 +55,9 @@ int opt_set(const struct option *row, void *conf, const char *text, struct error
 /* Free everything the rows own in conf and zero their targets. */
 void opt_finish(const struct option *rows, void *conf);
 
+/* Do two confs say the same? */
+bool opt_same(const struct option *rows, const void *a, const void *b);
+
 /* Words of an OPT_CHOICE, else NULL. */
 static inline const char *const *opt_words(const struct option *row)
 {

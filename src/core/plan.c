@@ -107,8 +107,8 @@ static int count_instances(struct plan *plan, struct row_of *row, struct error *
 
 /* ---- where ---- */
 
-static int make_path(const char *path, const struct row_of *row, unsigned index, bool numbered,
-		     char **ret_path, struct error *err)
+static int make_path(const char *path, unsigned index, bool numbered, char **ret_path,
+		     struct error *err)
 {
 	const char *last = strrchr(path, '/');
 
@@ -217,13 +217,41 @@ static int make_endpoint(struct plan *plan, const struct row_of *row, struct pla
 	ep->mode = s->mode.set ? s->mode.value : -1;
 	ep->group = s->group.set ? s->group.value : -1;
 	if (own != NULL)
-		return make_path(own, row, index, false, &ep->path, err);
+		return make_path(own, index, false, &ep->path, err);
 	if (s->client != NULL)
-		return make_path(s->client, row, index, row->count > 1, &ep->path, err);
-	return make_path(s->path, row, index, row->numbered, &ep->path, err);
+		return make_path(s->client, index, row->count > 1, &ep->path, err);
+	return make_path(s->path, index, row->numbered, &ep->path, err);
 }
 
 /* ---- instances ---- */
+
+static void name_item(struct plan_item *item, unsigned number)
+{
+	snprintf(item->name, sizeof(item->name), item->setup.count > 1 ? "%s%u" : "%s",
+		 item->base, number);
+}
+
+bool plan_item_number(struct plan_item *item, unsigned number)
+{
+	char *control = NULL;
+
+	if (item->setup.count <= 1)
+		return false;
+	name_item(item, number);
+	if (item->control != NULL && asprintf(&control, "%s%u", item->socket.control, number) < 0)
+		abort();
+	free(item->control);
+	item->control = control;
+	return true;
+}
+
+bool plan_item_same(const struct plan_item *a, const struct plan_item *b)
+{
+	const struct option *rows = a->setup.device->options;
+
+	return a->setup.device == b->setup.device && opt_same(rows, a->conf, b->conf) &&
+		opt_same(socket_rows, &a->socket, &b->socket);
+}
 
 static int fill_item(struct plan *plan, const struct row_of *row, struct plan_item *item,
 		     unsigned index, struct error *err)
@@ -237,8 +265,9 @@ static int fill_item(struct plan *plan, const struct row_of *row, struct plan_it
 		.device = device, .conf = item->conf, .index = index, .count = row->count,
 		.drain_ms = DRAIN_MS,
 	};
-	snprintf(item->name, sizeof(item->name), row->count > 1 ? "%.64s%u" : "%.64s",
-		 row->name != NULL ? row->name : device->name, index);
+	snprintf(item->base, sizeof(item->base), "%s",
+		 row->name != NULL ? row->name : device->name);
+	name_item(item, index);
 	ret = opt_build(device->options, item->conf, &row->layers, index, err);
 	if (ret == 0)
 		ret = opt_build(socket_rows, &item->socket, &row->layers, index, err);
@@ -255,7 +284,7 @@ static int fill_item(struct plan *plan, const struct row_of *row, struct plan_it
 	if (ret == 0)
 		ret = make_endpoint(plan, row, item, index, err);
 	if (ret == 0 && s->control != NULL)
-		ret = make_path(s->control, row, index, row->count > 1, &item->control, err);
+		ret = make_path(s->control, index, row->count > 1, &item->control, err);
 	/* Every word was fine by itself: no usage error any more. */
 	return ret == -EINVAL ? -ENOTSUP : ret;
 }
@@ -363,20 +392,22 @@ int plan_make(struct plan *plan, const struct device *device, const struct conf_
 	return ret;
 }
 
+void plan_item_finish(struct plan_item *item)
+{
+	opt_finish(item->setup.device != NULL ? item->setup.device->options : NULL, item->conf);
+	opt_finish(socket_rows, &item->socket);
+	endpoint_finish(&item->endpoint);
+	free(item->conf);
+	free(item->control);
+	*item = (struct plan_item){ .endpoint = { .fd = -1 } };
+}
+
 void plan_finish(struct plan *plan)
 {
-	struct plan_item *item;
 	size_t i;
 
-	for (i = 0; i < plan->n; i++) {
-		item = &plan->items[i];
-		opt_finish(item->setup.device != NULL ? item->setup.device->options : NULL,
-			   item->conf);
-		opt_finish(socket_rows, &item->socket);
-		endpoint_finish(&item->endpoint);
-		free(item->conf);
-		free(item->control);
-	}
+	for (i = 0; i < plan->n; i++)
+		plan_item_finish(&plan->items[i]);
 	free(plan->items);
 	for (i = 0; i < plan->inherited.n; i++)
 		fd_close(&plan->inherited.fds[i]);

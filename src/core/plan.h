@@ -18,6 +18,7 @@ struct plan_item {
 	struct instance_setup setup;
 	struct endpoint endpoint;
 	char *control;                  /* path, or NULL */
+	char base[65];                  /* of name, without a number */
 };
 
 struct plan {
@@ -45,5 +46,11 @@ struct opt_tables plan_tables(const struct device *device);
 int plan_make(struct plan *plan, const struct device *device, const struct conf_file *file,
 	      const struct opt_values *args, struct error *err);
 void plan_finish(struct plan *plan);
+
+void plan_item_finish(struct plan_item *item);
+/* Another number for name and control socket; false: it has none. */
+bool plan_item_number(struct plan_item *item, unsigned number);
+/* Would the two make the same instance in the same place? */
+bool plan_item_same(const struct plan_item *a, const struct plan_item *b);
 
 #endif

@@ -4,11 +4,11 @@
  *
  * Instances are opened on the main thread, where SIGTERM interrupts a host
  * file that does not open. Then every loop gets a thread, the first one the
- * main thread, and all that happens to an instance happens on its loop:
+ * main thread, and all that happens to an instance happens on its loop
+ * (member.c); the last one that is gone stops all loops.
  *
- *   main        listen post --> serving
- *   signal, or instance finished: leave post --> leaving
- *   ended: gone post --> freed; the last one stops all loops
+ * Which loop: instances that must live together share one, and such groups are
+ * spread over the loops by turns.
  *
  * Leaving is bounded: the instance waits drain_ms for open requests, and what
  * hangs beyond that, even a loop or an open(), is cut off by SIGALRM one second
@@ -16,60 +16,25 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/control.h"
 #include "core/log-core.h"
 #include "core/mem.h"
-#include "core/process.h"
+#include "core/process-priv.h"
 #include "vhost-device/fd.h"
 
 enum { LAST_SECONDS = 1 };
 
-struct process;
-
-struct runner {
-	struct loop *loop;
-	pthread_t thread;
-	bool started;
-};
-
-struct member {
-	struct process *process;
-	struct instance *in;
-	struct control *control;
-	struct loop *loop;
-	struct post listen, leave, gone;
-	bool leaving;
-	char *path;                     /* of a socket that we made, with its inode */
-	dev_t dev;
-	ino_t ino;
-};
-
-struct process {
-	struct runner *runners;         /* the first is the main thread */
-	unsigned n_runners;
-	struct member *members;
-	size_t n_members;
-	atomic_size_t alive;            /* members not freed */
-	struct post all_gone;
-	struct io stop_io;
-	int stop_fd;
-};
-
 /* What signal handlers may touch. */
 static struct {
 	volatile sig_atomic_t stopping;
-	int fd;
+	int fd, reload_fd;
 	const struct process *process;
-} at_signal;
+} at_signal = { .fd = -1, .reload_fd = -1 };
 
 /* ---- signals ---- */
 
@@ -85,18 +50,24 @@ static void on_stop_signal(int signo)
 	errno = saved;
 }
 
+static void on_reload_signal(int signo)
+{
+	int saved = errno;
+
+	fd_signal(at_signal.reload_fd);
+	errno = saved;
+}
+
 static void on_last_second(int signo)
 {
 	static const char text[] = "vhost-device: the host did not let go within a second, "
 		"ending without waiting\n";
 	const struct process *p = at_signal.process;
+	const struct member *m;
 	struct stat st;
-	size_t i;
 
-	for (i = 0; p != NULL && i < p->n_members; i++) {
-		const struct member *m = &p->members[i];
-
-		if (m->path != NULL && lstat(m->path, &st) == 0 && st.st_dev == m->dev &&
+	for (m = p != NULL ? p->members : NULL; m != NULL; m = m->next) {
+		if (m->path[0] != '\0' && lstat(m->path, &st) == 0 && st.st_dev == m->dev &&
 		    st.st_ino == m->ino)
 			unlink(m->path);
 	}
@@ -114,7 +85,7 @@ static void catch(int signo, void (*handler)(int))
 	sigaction(signo, &action, NULL);
 }
 
-static void install_signals(void)
+static void install_signals(bool may_reload)
 {
 	sigset_t wanted;
 
@@ -122,92 +93,14 @@ static void install_signals(void)
 	catch(SIGINT, on_stop_signal);
 	catch(SIGALRM, on_last_second);
 	catch(SIGPIPE, SIG_IGN);
-	catch(SIGHUP, SIG_IGN);
+	catch(SIGHUP, may_reload ? on_reload_signal : SIG_IGN);
 	sigemptyset(&wanted);
+	sigaddset(&wanted, SIGHUP);
 	sigaddset(&wanted, SIGTERM);
 	sigaddset(&wanted, SIGINT);
 	sigaddset(&wanted, SIGALRM);
 	sigaddset(&wanted, SIGBUS);     /* of the memory guard */
 	sigprocmask(SIG_UNBLOCK, &wanted, NULL);
-}
-
-
-/* ---- one instance ---- */
-
-static void member_gone(struct post *post)
-{
-	struct member *m = container_of(post, struct member, gone);
-	struct process *p = m->process;
-
-	control_free(take_ptr(m->control));
-	instance_free(m->in);
-	m->in = NULL;
-	if (atomic_fetch_sub(&p->alive, 1) == 1)
-		loop_post(p->runners[0].loop, &p->all_gone);
-}
-
-/* Called from inside the instance, which may go only in a later turn. */
-static void member_ended(struct instance *in, void *ctx)
-{
-	struct member *m = ctx;
-
-	loop_post(m->loop, &m->gone);
-}
-
-static void member_leave(struct post *post)
-{
-	struct member *m = container_of(post, struct member, leave);
-
-	if (m->leaving)
-		return;
-	m->leaving = true;
-	instance_leave(m->in, member_ended, m);
-}
-
-static void member_finished(struct instance *in, void *ctx)
-{
-	struct member *m = ctx;
-
-	loop_post(m->loop, &m->leave);
-}
-
-static void member_listen(struct post *post)
-{
-	struct member *m = container_of(post, struct member, listen);
-
-	if (!m->leaving)
-		instance_listen(m->in);
-}
-
-static int member_open(struct process *p, struct plan_item *item, struct loop *loop,
-		       struct error *err)
-{
-	struct member *m = &p->members[p->n_members];
-	struct stat st;
-	char *path = NULL;
-
-	*m = (struct member){ .process = p, .loop = loop, .listen.fn = member_listen,
-		.leave.fn = member_leave, .gone.fn = member_gone };
-	if (item->endpoint.kind == ENDPOINT_PATH && item->endpoint.path != NULL)
-		path = strdup(item->endpoint.path);
-	item->setup.name = item->name;
-	m->in = instance_new(loop, &item->setup, &item->endpoint, err);
-	if (m->in == NULL) {
-		free(path);
-		return err->code < 0 ? err->code : -EIO;
-	}
-	item->endpoint = (struct endpoint){ .fd = -1 };
-	if (path != NULL && lstat(path, &st) == 0) {
-		m->dev = st.st_dev;
-		m->ino = st.st_ino;
-	}
-	m->path = path;
-	p->n_members++;
-	atomic_fetch_add(&p->alive, 1);
-	instance_on_finished(m->in, member_finished, m);
-	if (item->control != NULL)
-		m->control = control_new(loop, m->in, item->setup.device, item->control, err);
-	return item->control != NULL && m->control == NULL ? err->code : 0;
 }
 
 /* ---- loops ---- */
@@ -225,24 +118,68 @@ static bool wants_own_loop(const struct plan *plan, size_t i)
 	return plan->n > 1 && (plan->items[i].setup.device->flags & DEV_OWN_LOOP) != 0;
 }
 
+static bool together(const struct plan_item *a, const struct plan_item *b)
+{
+	const struct device *d = a->setup.device;
+
+	return d == b->setup.device && d->together != NULL && d->together(a->conf, b->conf);
+}
+
+/* Two groups become one; numbers stay dense. */
+static void merge(unsigned *groups, size_t n, unsigned a, unsigned b)
+{
+	const unsigned low = a < b ? a : b, high = a < b ? b : a;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (groups[i] == high)
+			groups[i] = low;
+		else if (groups[i] > high)
+			groups[i]--;
+	}
+}
+
+/*
+ * Numbers of groups for the items that share loops: who must be with one of a
+ * group is in it. How many there are.
+ */
+static unsigned make_groups(const struct plan *plan, unsigned *groups)
+{
+	unsigned n = 0;
+	size_t i, k;
+
+	for (i = 0; i < plan->n; i++) {
+		if (wants_own_loop(plan, i))
+			continue;
+		groups[i] = n++;
+		for (k = 0; plan->items[i].setup.device->together != NULL && k < i; k++) {
+			if (groups[k] != groups[i] && !wants_own_loop(plan, k) &&
+			    together(&plan->items[k], &plan->items[i])) {
+				merge(groups, i + 1, groups[k], groups[i]);
+				n--;
+			}
+		}
+	}
+	return n;
+}
+
 /* As many as are allowed and useful for all, then one for each that wants its own. */
-static int make_runners(struct process *p, const struct plan *plan, unsigned *ret_shared,
+static int make_runners(struct process *p, const struct plan *plan, unsigned n_groups,
 			struct error *err)
 {
-	unsigned own = 0, shared, total;
+	unsigned own = 0, total;
 	size_t i;
 
 	for (i = 0; i < plan->n; i++)
 		own += wants_own_loop(plan, i);
-	shared = plan->process.threads;
-	if (plan->n - own < shared)
-		shared = (unsigned)plan->n - own;
-	if (shared == 0)
-		shared = 1;
-	total = shared + own;
+	p->n_shared = plan->process.threads;
+	if (n_groups < p->n_shared && p->source == NULL)
+		p->n_shared = n_groups;
+	if (p->n_shared == 0)
+		p->n_shared = 1;
+	total = p->n_shared + own;
 	p->runners = calloc(total, sizeof(*p->runners));
-	p->members = calloc(plan->n, sizeof(*p->members));
-	if (p->runners == NULL || p->members == NULL)
+	if (p->runners == NULL)
 		return error_set(err, -ENOMEM, "out of memory for %zu instances", plan->n);
 	for (; p->n_runners < total; p->n_runners++) {
 		struct runner *r = &p->runners[p->n_runners];
@@ -252,24 +189,63 @@ static int make_runners(struct process *p, const struct plan *plan, unsigned *re
 			return -ENOMEM;
 		loop_set_poll_us(r->loop, plan->process.poll_us);
 	}
-	*ret_shared = shared;
 	return 0;
 }
 
-static int open_members(struct process *p, struct plan *plan, unsigned shared,
-			struct error *err)
+static int open_one(struct process *p, struct plan *plan, size_t i, unsigned index,
+		    struct error *err)
 {
-	unsigned next_shared = 0, next_own = shared, index;
-	size_t i;
-	int ret = 0;
+	struct member *m = member_new(p, &plan->items[i], &p->runners[index]);
+	int ret;
 
+	if (m == NULL)
+		return error_set(err, -ENOMEM, "out of memory");
+	ret = member_open(m, err);
+	if (ret < 0 && plan->n > 1)
+		error_prefix(err, "%s: ", m->item.name);
+	return ret;
+}
+
+static int open_members(struct process *p, struct plan *plan, struct error *err)
+{
+	FREE_PTR unsigned *groups = calloc(plan->n + 1, sizeof(*groups));
+	unsigned next_own;
+	bool own;
+	size_t i;
+	int ret;
+
+	if (groups == NULL)
+		return error_set(err, -ENOMEM, "out of memory");
+	ret = make_runners(p, plan, make_groups(plan, groups), err);
+	next_own = p->n_shared;
 	for (i = 0; ret == 0 && i < plan->n && !at_signal.stopping; i++) {
-		index = wants_own_loop(plan, i) ? next_own++ : next_shared++ % shared;
-		ret = member_open(p, &plan->items[i], p->runners[index].loop, err);
-		if (ret < 0 && plan->n > 1)
-			error_prefix(err, "%s: ", plan->items[i].name);
+		own = wants_own_loop(plan, i);
+		ret = open_one(p, plan, i, own ? next_own++ : groups[i] % p->n_shared, err);
 	}
 	return ret;
+}
+
+struct runner *process_place(struct process *p, const struct plan_item *item)
+{
+	struct runner *best = NULL;
+	unsigned i, n, least = 0;
+	const struct member *m;
+
+	for (m = p->members; m != NULL; m = m->next) {
+		if (m->state != MEMBER_FREE && m->state != MEMBER_ENDING &&
+		    together(&m->item, item))
+			return m->runner;
+	}
+	for (i = 0; i < p->n_shared; i++) {
+		n = 0;
+		for (m = p->members; m != NULL; m = m->next)
+			n += m->state != MEMBER_FREE && m->runner == &p->runners[i];
+		if (best == NULL || n < least) {
+			best = &p->runners[i];
+			least = n;
+		}
+	}
+	return best;
 }
 
 static int start_runners(struct process *p, struct error *err)
@@ -302,29 +278,33 @@ static void join_runners(struct process *p)
 
 /* ---- the whole ---- */
 
-static void leave_all(struct process *p)
+void process_maybe_over(struct process *p)
 {
-	size_t i;
-
-	for (i = 0; i < p->n_members; i++)
-		loop_post(p->members[i].loop, &p->members[i].leave);
+	if (p->alive == 0 && !p->reloading)
+		loop_stop(p->runners[0].loop);
 }
 
 static void got_stop(struct io *io, unsigned ready)
 {
 	struct process *p = container_of(io, struct process, stop_io);
+	struct member *m;
 
 	io_finish(io);
+	io_finish(&p->reload_io);
 	notify_stopping();
 	log_info(NULL, "ending");
-	leave_all(p);
+	p->stopping = true;
+	p->reloading = false;
+	for (m = p->members; m != NULL; m = m->next)
+		member_leave(m);
+	process_maybe_over(p);
 }
 
-static void got_all_gone(struct post *post)
+static void got_reload(struct io *io, unsigned ready)
 {
-	struct process *p = container_of(post, struct process, all_gone);
+	struct process *p = container_of(io, struct process, reload_io);
 
-	loop_stop(p->runners[0].loop);
+	reload_now(p);
 }
 
 static int check_ready_fd(const struct process_conf *conf, struct error *err)
@@ -348,63 +328,73 @@ static void raise_file_limit(void)
 
 static int start(struct process *p, struct plan *plan, struct error *err)
 {
-	unsigned shared = 1;
-	size_t i;
+	struct member *m;
 	int ret;
 
 	raise_file_limit();
 	ret = check_ready_fd(&plan->process, err);
 	if (ret == 0)
-		ret = make_runners(p, plan, &shared, err);
-	if (ret == 0)
-		ret = open_members(p, plan, shared, err);
+		ret = open_members(p, plan, err);
 	if (ret < 0 || at_signal.stopping)
 		return ret;
 	ret = start_runners(p, err);
 	if (ret < 0)
 		return ret;
-	for (i = 0; i < p->n_members; i++)
-		loop_post(p->members[i].loop, &p->members[i].listen);
+	for (m = p->members; m != NULL; m = m->next)
+		loop_post(m->runner->loop, &m->listen);
 	io_init(&p->stop_io, p->runners[0].loop, p->stop_fd, got_stop);
 	io_set(&p->stop_io, IO_READ);
+	io_init(&p->reload_io, p->runners[0].loop, p->reload_fd, got_reload);
+	io_set(&p->reload_io, IO_READ | IO_EDGE);
 	notify_ready(plan->process.ready_fd.set ? plan->process.ready_fd.value : -1);
 	return 0;
 }
 
 static void finish(struct process *p)
 {
+	struct member *m;
 	unsigned k;
-	size_t i;
 
 	join_runners(p);
 	io_finish(&p->stop_io);
-	for (i = 0; i < p->n_members; i++) {
-		control_free(p->members[i].control);
-		if (p->members[i].in != NULL)
-			instance_free(p->members[i].in);
+	io_finish(&p->reload_io);
+	for (m = p->members; m != NULL; m = m->next) {
+		control_free(m->control);
+		instance_free(m->in);
 	}
 	for (k = 0; k < p->n_runners; k++)
 		loop_free(p->runners[k].loop);
 	alarm(0);
+	catch(SIGHUP, SIG_IGN);
 	at_signal.process = NULL;
-	at_signal.fd = -1;
-	for (i = 0; i < p->n_members; i++)
-		free(p->members[i].path);
+	at_signal.fd = at_signal.reload_fd = -1;
+	while ((m = p->members) != NULL) {
+		p->members = m->next;
+		member_free(m);
+		free(m);
+	}
 	free(p->runners);
-	free(p->members);
+	plan_finish(&p->plan);
 	fd_close(&p->stop_fd);
+	fd_close(&p->reload_fd);
 }
 
-int process_run(struct plan *plan, struct error *err)
+int process_run(struct plan *plan, struct process_source *source, struct error *err)
 {
-	struct process p = { .stop_fd = fd_eventfd(), .all_gone.fn = got_all_gone };
-	int ret;
+	struct process p = { .stop_fd = fd_eventfd(), .reload_fd = fd_eventfd(),
+		.source = source };
+	int ret = p.stop_fd < 0 ? p.stop_fd : p.reload_fd;
 
-	if (p.stop_fd < 0)
-		return error_set(err, p.stop_fd, "no event file: %s", strerror(-p.stop_fd));
+	p.members_end = &p.members;
+	if (ret < 0) {
+		fd_close(&p.stop_fd);
+		fd_close(&p.reload_fd);
+		return error_set(err, ret, "no event file: %s", strerror(-ret));
+	}
 	at_signal.fd = p.stop_fd;
+	at_signal.reload_fd = p.reload_fd;
 	at_signal.process = &p;
-	install_signals();
+	install_signals(source != NULL);
 	ret = mem_guard_install(err);
 	if (ret == 0)
 		ret = start(&p, plan, err);

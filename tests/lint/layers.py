@@ -16,7 +16,7 @@ ORDER = [
     ['vu', 'upcall'],
     ['instance', 'reset', 'listen', 'list', 'stats', 'sandbox', 'registry', 'conf', 'plan',
      'control'],
-    ['process'],
+    ['process', 'member', 'reload'],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 

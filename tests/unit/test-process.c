@@ -33,10 +33,10 @@ static int story[2];
 
 /* What open() and close() do, by instance. */
 enum habit { HABIT_NONE, HABIT_OPEN_FAILS, HABIT_OPEN_HANGS, HABIT_CLOSE_HANGS,
-	HABIT_BOTH_HANG };
+	HABIT_BOTH_HANG, HABIT_OTHER };
 
 struct host_conf {
-	unsigned habit;
+	uint32_t habit, pair;
 };
 
 static void tell(const char *word)
@@ -78,17 +78,34 @@ static void host_handle(struct queue *q)
 }
 
 static const struct queue_row queues[] = { { "q", 16, .handle = host_handle } };
-static const struct option no_rows[] = { { NULL } };
+static const struct option host_rows[] = {
+	{ "habit", "N", "What it does.", NULL, OPT_UINT, OPT(struct host_conf, habit) },
+	{ "pair", "N", "With whom.", NULL, OPT_UINT, OPT(struct host_conf, pair) },
+	{ NULL }
+};
+
+static bool is_pair(const void *conf, const void *other_conf)
+{
+	const struct host_conf *a = conf, *b = other_conf;
+
+	return a->pair == b->pair;
+}
+
 
 static const struct device shared_device = {
-	.name = "shared", .queues = queues, .n_queues = 1, .options = no_rows,
+	.name = "shared", .queues = queues, .n_queues = 1, .options = host_rows,
 	.conf_size = sizeof(struct host_conf), .open = host_open_device,
 	.close = host_close_device,
 };
 static const struct device own_device = {
-	.name = "own", .flags = DEV_OWN_LOOP, .queues = queues, .n_queues = 1, .options = no_rows,
+	.name = "own", .flags = DEV_OWN_LOOP, .queues = queues, .n_queues = 1, .options = host_rows,
 	.conf_size = sizeof(struct host_conf), .open = host_open_device,
 	.close = host_close_device,
+};
+static const struct device paired_device = {
+	.name = "paired", .queues = queues, .n_queues = 1, .options = host_rows,
+	.conf_size = sizeof(struct host_conf), .open = host_open_device,
+	.close = host_close_device, .together = is_pair,
 };
 
 /* ---- one child ---- */
@@ -98,7 +115,7 @@ static struct {
 	const struct device *devices[GUESTS_MAX];
 	enum habit habits[GUESTS_MAX];
 	unsigned n, threads;
-	bool once;
+	bool once, reloads;
 	int ready_fd;
 	pid_t child;
 } r;
@@ -115,39 +132,69 @@ static void add(const struct device *device, enum habit habit)
 	r.habits[r.n++] = habit;
 }
 
+static void plan_add(struct plan *plan, const struct device *device, unsigned i,
+		     enum habit habit)
+{
+	struct plan_item *item = &plan->items[plan->n++];
+	struct host_conf *conf = calloc(1, sizeof(*conf));
+	char path[100];
+
+	conf->habit = habit;
+	conf->pair = i / 2;
+	path_of(i, path, sizeof(path));
+	*item = (struct plan_item){ .conf = conf };
+	snprintf(item->name, sizeof(item->name), "%s%u", device->name, i);
+	item->setup = (struct instance_setup){ .device = device, .conf = conf, .index = i,
+		.count = r.n, .drain_ms = 100, .once = r.once };
+	item->endpoint = (struct endpoint){ .kind = ENDPOINT_PATH, .path = strdup(path),
+		.fd = -1, .mode = -1, .group = -1 };
+}
+
 static void make_plan(struct plan *plan)
 {
-	struct plan_item *item;
-	struct host_conf *conf;
-	char path[100];
 	unsigned i;
 
 	plan->items = calloc(r.n, sizeof(*plan->items));
 	plan->process.threads = r.threads;
 	plan->process.ready_fd = (struct maybe_int){ true, r.ready_fd >= 0 ? r.ready_fd
 		: story[1] };
-	for (i = 0; i < r.n; i++) {
-		item = &plan->items[plan->n++];
-		conf = calloc(1, sizeof(*conf));
-		conf->habit = r.habits[i];
-		path_of(i, path, sizeof(path));
-		snprintf(item->name, sizeof(item->name), "%s%u", r.devices[i]->name, i);
-		item->conf = conf;
-		item->setup = (struct instance_setup){ .device = r.devices[i], .conf = conf,
-			.index = i, .count = r.n, .drain_ms = 100, .once = r.once };
-		item->endpoint = (struct endpoint){ .kind = ENDPOINT_PATH, .path = strdup(path),
-			.fd = -1, .mode = -1, .group = -1 };
-	}
+	for (i = 0; i < r.n; i++)
+		plan_add(plan, r.devices[i], i, r.habits[i]);
+}
+
+static void list_path(char *path, size_t size)
+{
+	snprintf(path, size, "%s/list", r.folder);
+}
+
+/* A digit for each instance, and a letter for its habit; anything else is a mistake. */
+static int read_list(struct process_source *source, struct plan *plan, struct error *err)
+{
+	char text[4 * GUESTS_MAX] = "", path[100];
+	const char *p;
+	FILE *f;
+
+	list_path(path, sizeof(path));
+	f = fopen(path, "re");
+	if (f == NULL || fgets(text, sizeof(text), f) == NULL)
+		_exit(CHILD_FAILED);
+	fclose(f);
+	tell("read");
+	plan->items = calloc(GUESTS_MAX, sizeof(*plan->items));
+	for (p = text; *p >= '0' && *p < '0' + GUESTS_MAX; p += 2)
+		plan_add(plan, &shared_device, (unsigned)(*p - '0'), (enum habit)(p[1] - 'a'));
+	return *p == '\0' ? 0 : error_set(err, -EINVAL, "a mistake");
 }
 
 static void serve(void)
 {
+	struct process_source source = { read_list };
 	struct error err = ERROR_NONE;
 	struct plan plan = { .n = 0 };
 	int ret;
 
 	make_plan(&plan);
-	ret = process_run(&plan, &err);
+	ret = process_run(&plan, r.reloads ? &source : NULL, &err);
 	plan_finish(&plan);
 	if (ret < 0) {
 		tell(err.text);
@@ -262,6 +309,8 @@ static void tear_down(void)
 		path_of(i, path, sizeof(path));
 		unlink(path);
 	}
+	list_path(path, sizeof(path));
+	unlink(path);
 	ck_assert_int_eq(rmdir(r.folder), 0);
 	fd_close(&story[0]);
 	fd_close(&story[1]);
@@ -407,6 +456,169 @@ START_TEST(ready_fd_must_be_open)
 }
 END_TEST
 
+/* ---- reload ---- */
+
+static void reload(const char *list)
+{
+	char path[100], new_path[110];
+	FILE *f;
+
+	list_path(path, sizeof(path));
+	snprintf(new_path, sizeof(new_path), "%s.new", path);
+	f = fopen(new_path, "we");
+	ck_assert_ptr_nonnull(f);
+	fputs(list, f);
+	fclose(f);
+	ck_assert_int_eq(rename(new_path, path), 0);
+	ck_assert_int_eq(kill(r.child, SIGHUP), 0);
+}
+
+/* It is served no more; it still is if nothing comes. */
+static void expect_hang_up(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	ck_assert_int_eq(poll(&p, 1, DEADLINE_MS), 1);
+	ck_assert((p.revents & POLLHUP) != 0);
+	close(fd);
+}
+
+static bool still_served(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 0;
+}
+
+static void await(unsigned i, bool there)
+{
+	unsigned ms;
+
+	for (ms = 0; is_there(i) != there; ms++) {
+		ck_assert_uint_lt(ms, DEADLINE_MS);
+		poll(NULL, 0, 1);
+	}
+}
+
+START_TEST(reload_adds_and_removes)
+{
+	int stays, goes, fd;
+	unsigned i;
+
+	add(&shared_device, HABIT_NONE);
+	add(&shared_device, HABIT_NONE);
+	r.threads = (unsigned)_i + 1;
+	r.reloads = true;
+	start();
+	expect_words("open open READY=1\n");
+	ck_assert_uint_eq(threads_of_child(), r.threads);
+	goes = call(0);
+	stays = call(1);
+	reload("1a2a");
+	expect_words("read close open ");
+	expect_hang_up(goes);
+	ck_assert(!is_there(0));
+	await(2, true);
+	close(call(2));
+	/* A mistake, a file as it was, and another device in the same place. */
+	reload("1a?");
+	expect_words("read ");
+	reload("1a2a");
+	expect_words("read ");
+	reload("1a2f");
+	expect_words("read close open ");
+	await(2, true);
+	close(call(2));
+	/* All anew, some times over. */
+	for (i = 0; i < 20; i++) {
+		reload(i % 2 == 0 ? "1a0a3a" : "1a2a");
+		expect_words(i % 2 == 0 ? "read close open open "
+			     : "read close close open ");
+	}
+	await(2, true);
+	fd = call(2);
+	ck_assert(still_served(stays));
+	close(stays);
+	ck_assert_int_eq(kill(r.child, SIGTERM), 0);
+	expect_hang_up(fd);
+	expect_end(0);
+	ck_assert(!is_there(1));
+	ck_assert(!is_there(2));
+}
+END_TEST
+
+/* What is new and does not open leaves the others alone, and even nobody is no end. */
+START_TEST(reload_fails)
+{
+	int stays;
+
+	add(&shared_device, HABIT_NONE);
+	r.reloads = true;
+	start();
+	expect_words("open READY=1\n");
+	stays = call(0);
+	reload("0a1b");
+	expect_words("read open close ");
+	ck_assert(still_served(stays));
+	close(stays);
+	reload("1b");
+	expect_words("read close open close ");
+	reload("1a");
+	expect_words("read open ");
+	await(1, true);
+	close(call(1));
+	ck_assert_int_eq(kill(r.child, SIGTERM), 0);
+	expect_end(0);
+}
+END_TEST
+
+/* SIGTERM while instances come and go. */
+START_TEST(end_within_a_reload)
+{
+	add(&shared_device, HABIT_NONE);
+	r.threads = (unsigned)_i + 1;
+	r.reloads = true;
+	start();
+	expect_words("open READY=1\n");
+	reload("1a2a3a");
+	ck_assert_int_eq(kill(r.child, SIGTERM), 0);
+	expect_end(0);
+	ck_assert(!is_there(0));
+	ck_assert(!is_there(1));
+}
+END_TEST
+
+START_TEST(no_file_no_reload)
+{
+	add(&shared_device, HABIT_NONE);
+	start();
+	expect_words("open READY=1\n");
+	ck_assert_int_eq(kill(r.child, SIGHUP), 0);
+	close(call(0));
+	ck_assert_int_eq(kill(r.child, SIGTERM), 0);
+	expect_end(0);
+	expect_words("close ");
+}
+END_TEST
+
+START_TEST(pairs_share_a_thread)
+{
+	static const unsigned expected[] = { 1, 2, 3, 3 };
+	unsigned i;
+
+	for (i = 0; i < 6; i++)
+		add(&paired_device, HABIT_NONE);
+	r.threads = (unsigned)_i + 1;
+	start();
+	for (i = 0; i < r.n; i++)
+		expect_words("open ");
+	expect_words("READY=1\n");
+	ck_assert_uint_eq(threads_of_child(), expected[_i]);
+	ck_assert_int_eq(kill(r.child, SIGTERM), 0);
+	expect_end(0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("process");
@@ -421,6 +633,11 @@ int main(void)
 	tcase_add_loop_test(tc, what_hangs_at_the_end_is_cut_off, 0, 2);
 	tcase_add_test(tc, once_ends_when_all_sessions_are_over);
 	tcase_add_test(tc, ready_fd_must_be_open);
+	tcase_add_loop_test(tc, reload_adds_and_removes, 0, 3);
+	tcase_add_test(tc, reload_fails);
+	tcase_add_loop_test(tc, end_within_a_reload, 0, 3);
+	tcase_add_test(tc, no_file_no_reload);
+	tcase_add_loop_test(tc, pairs_share_a_thread, 0, 4);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

@@ -103,6 +103,11 @@ static bool share_group(const struct vm_conf *a, const struct vm_conf *b)
 	return false;
 }
 
+bool sibling_together(const struct vm_conf *a, const struct vm_conf *b)
+{
+	return a->forward_cid == 0 && b->forward_cid == 0 && share_group(a, b);
+}
+
 /* Of this loop, because only then its rings are ours to touch. */
 static struct vsock *find(const struct vsock *from, uint64_t cid)
 {
@@ -111,8 +116,7 @@ static struct vsock *find(const struct vsock *from, uint64_t cid)
 	pthread_mutex_lock(&guests_lock);
 	for (v = guests; v != NULL; v = v->next_guest) {
 		if (v->cid == cid && v != from && v->loop == from->loop &&
-		    v->conf->vm.forward_cid == 0 &&
-		    share_group(&from->conf->vm, &v->conf->vm))
+		    sibling_together(&from->conf->vm, &v->conf->vm))
 			break;
 	}
 	pthread_mutex_unlock(&guests_lock);

@@ -280,6 +280,13 @@ static int vsock_check(void *conf, struct error *err)
 	return check_vm(&c->vm, err);
 }
 
+static bool vsock_together(const void *conf, const void *other_conf)
+{
+	const struct vsock_conf *a = conf, *b = other_conf;
+
+	return sibling_together(&a->vm, &b->vm);
+}
+
 static void vsock_own_socket(const void *conf, struct own_socket *ret)
 {
 	const struct vsock_conf *c = conf;
@@ -387,6 +394,7 @@ const struct device device_vsock = {
 	.own_socket = vsock_own_socket,
 	.config_file = config_read,
 	.check = vsock_check,
+	.together = vsock_together,
 	.open = vsock_open,
 	.close = vsock_close,
 	.start = vsock_start,

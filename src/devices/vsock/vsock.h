@@ -227,6 +227,7 @@ void host_greeting(struct conn *c);     /* a client sent bytes */
 bool host_welcome(struct conn *c);      /* OK; false: the client has gone */
 
 /* sibling.c: guests of this process */
+bool sibling_together(const struct vm_conf *a, const struct vm_conf *b);
 int sibling_join(struct vsock *v, struct error *err);
 void sibling_leave(struct vsock *v);
 void sibling_packet(struct vsock *v, const struct packet *p, struct chain *chain);
