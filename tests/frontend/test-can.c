@@ -224,6 +224,20 @@ static bool all_there(unsigned total)
 		nodes[1].ok >= total;
 }
 
+/* Frames are on their way to who has fewer, or their sender waits for its slots. */
+static void wait_for_more(unsigned total)
+{
+	const unsigned to = nodes[0].got < nodes[1].got ? 0 : 1;
+	const struct node *n = &nodes[to];
+	unsigned queue = VIRTIO_CAN_RXQ;
+
+	if (nodes[to].got == nodes[!to].sent) {
+		n = &nodes[nodes[to].got < total || nodes[!to].ok < total ? !to : to];
+		queue = VIRTIO_CAN_TXQ;
+	}
+	ck_ok(fe_ring_wait(n->rings[queue], n->fe, SERVER_MS, &err));
+}
+
 START_TEST(both_ways)
 {
 	const unsigned total = test_scaled(FRAMES);
@@ -236,16 +250,8 @@ START_TEST(both_ways)
 	while (!all_there(total)) {
 		any = turn(&nodes[0], &nodes[1], total);
 		any |= turn(&nodes[1], &nodes[0], total);
-		/* Frames are on their way to at least one of them. */
-		i = nodes[0].got < nodes[1].got ? 0 : 1;
-		if (!any && nodes[i].got < total)
-			ck_ok(fe_ring_wait(nodes[i].rings[VIRTIO_CAN_RXQ], nodes[i].fe, SERVER_MS,
-					   &err));
-		else if (!any)
-			ck_ok(fe_ring_wait(nodes[nodes[0].ok < total ? 0 : 1]
-					   .rings[VIRTIO_CAN_TXQ],
-					   nodes[nodes[0].ok < total ? 0 : 1].fe, SERVER_MS,
-					   &err));
+		if (!any)
+			wait_for_more(total);
 	}
 	for (i = 0; i < 2; i++) {
 		must(nodes[i].ordered && nodes[i].got == total);
