@@ -9,7 +9,8 @@ import lint
 # new module goes into the highest row that has all it uses above or beside it;
 # name-part.c belongs to the module name.
 ORDER = [
-    ['util', 'error', 'log', 'fd', 'num', 'poison', 'stall', 'vu-name'],
+    ['util', 'error', 'log', 'fd', 'num', 'poison', 'stall', 'vu-name',
+     'input-names'],
     ['loop', 'worker', 'shared', 'opt', 'option', 'common', 'dl'],
     ['channel', 'mem'],
     ['queue', 'chain', 'gbuf', 'device'],
@@ -23,7 +24,7 @@ RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 # The transport is given a table of calls; it has never heard of devices.
 NEVER = {'channel': ['device'], 'vu': ['device'], 'upcall': ['device']}
 
-HALVES = ['util', 'error', 'error-type', 'log', 'fd', 'num', 'loop', 'vu-name']
+HALVES = ['util', 'error', 'error-type', 'log', 'fd', 'num', 'loop', 'vu-name', 'input-names']
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]')
 
 
