@@ -415,7 +415,7 @@ unsigned queue_index(const struct queue *q)
 
 unsigned queue_size(const struct queue *q)
 {
-	return FAKE_CHAINS;
+	return fake.ring_size != 0 ? fake.ring_size : FAKE_CHAINS;
 }
 
 unsigned queue_held(const struct queue *q)
