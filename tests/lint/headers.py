@@ -38,7 +38,13 @@ def compile_commands(build):
 
 
 def command_for(root, header, commands):
-    """Nearest folder upwards that has a compiled source; None: nobody compiles such."""
+    """
+    Of the source with the same name, else of the nearest folder upwards that has
+    a compiled source; None: nobody compiles such.
+    """
+    namesake = os.path.join(os.path.realpath(root), header[:-1] + 'c')
+    if namesake in commands:
+        return commands[namesake]
     places = ['src/devices'] if header.startswith('include/') else []
     folder = os.path.dirname(header)
     while folder:

@@ -422,22 +422,46 @@ static int read_description(struct virtual *v, struct caps *caps, struct error *
 	return 0;
 }
 
+static void close_text(struct virtual *v)
+{
+	io_finish(&v->io);
+	fd_close(&v->fd);
+	v->len = v->at = 0;
+	v->line = 0;
+	v->over = false;
+}
+
+/* What it is, and if a recording says so, what is in there beside that. */
+static int set_kind(struct virtual *v, const char *kind, struct caps *ret_caps,
+		    struct error *err)
+{
+	int ret;
+
+	if (kind[0] == '/' || kind[0] == '.') {
+		ret = open_text(v, kind, err);
+		return ret < 0 ? ret : read_description(v, ret_caps, err);
+	}
+	if (script_profile(kind, ret_caps) < 0)
+		return error_set(err, -EINVAL, "virtual:%s: neither keyboard, mouse, tablet nor "
+				 "touch, nor the path of a recording", kind);
+	return 0;
+}
+
 static int set_up(struct virtual *v, const char *spec, struct caps *ret_caps, struct error *err)
 {
 	size_t len = strcspn(spec, ":");
-	char kind[16];
+	char kind[INPUT_TEXT];
 	int ret;
 
+	if (strlen(spec) >= sizeof(kind))
+		return error_set(err, -ENAMETOOLONG, "virtual:%s: is too long", spec);
 	snprintf(v->source.name, sizeof(v->source.name), "%s", spec);
-	if (spec[0] == '/' || spec[0] == '.') {
-		ret = open_text(v, spec, err);
-		return ret < 0 ? ret : read_description(v, ret_caps, err);
-	}
 	snprintf(kind, sizeof(kind), "%.*s", (int)len, spec);
-	if (len >= sizeof(kind) || script_profile(kind, ret_caps) < 0)
-		return error_set(err, -EINVAL, "virtual:%s: neither keyboard, mouse, tablet nor "
-				 "touch, nor the path of a recording", spec);
-	return spec[len] == ':' ? open_text(v, spec + len + 1, err) : 0;
+	ret = set_kind(v, kind, ret_caps, err);
+	if (ret < 0 || spec[len] == '\0')
+		return ret;
+	close_text(v);
+	return open_text(v, spec + len + 1, err);
 }
 
 struct source *virtual_open(struct input *d, const char *spec, struct caps *ret_caps,
