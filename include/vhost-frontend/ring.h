@@ -89,7 +89,10 @@ int fe_ring_kick(struct fe_ring *r, struct fe *fe, struct error *err);
 int fe_ring_force_kick(struct fe_ring *r, struct fe *fe, struct error *err);
 /* 1: one request came back, 0: none now, -EPROTO: the device broke the rules. */
 int fe_ring_get(struct fe_ring *r, struct fe_used *ret_used, struct error *err);
-/* Until fe_ring_get() has something: 0, or -ETIMEDOUT; -EIO: its err fd was signalled. */
+/*
+ * Until fe_ring_get() has something: 0, or -ETIMEDOUT; -EIO: its err fd was
+ * signalled; -ECONNRESET: the back end hung up.
+ */
 int fe_ring_wait(struct fe_ring *r, struct fe *fe, unsigned timeout_ms, struct error *err);
 
 /*

@@ -414,10 +414,13 @@ int fe_get_vring_base(struct fe *fe, unsigned index, uint32_t *ret_base, struct 
 
 	if (ret < 0)
 		return ret;
-	memcpy(&state, m.body, sizeof(state));
-	if (m.hdr.size != sizeof(state) || m.n_fds != 0 || state.index != index) {
+	if (m.hdr.size == sizeof(state) && m.n_fds == 0)
+		memcpy(&state, m.body, sizeof(state));
+	else
+		state.index = ~index;
+	if (state.index != index) {
 		error_set(err, -EPROTO, "GET_VRING_BASE of queue %u was answered with %u bytes "
-			  "for queue %u", index, m.hdr.size, state.index);
+			  "for another queue or none", index, m.hdr.size);
 		return bad_reply(fe, &m);
 	}
 	*ret_base = state.num;

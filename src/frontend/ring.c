@@ -10,6 +10,8 @@
 #include "fe-ring.h"
 #include "vhost-device/fd.h"
 
+enum { LOOK_MS = 1 };
+
 /* -- Adding ---------------------------------------------------------------- */
 
 /* Split tables chain by NEXT (2.7.5.3), packed ones are a plain list (2.8.7). */
@@ -239,43 +241,45 @@ bool fe_ring_erred(struct fe_ring *r, const struct fe *fe)
 	return take_signal(r->err_fd) || inband;
 }
 
-/* One signal, or the err fd, or the end of the time. */
-static int await_call(struct fe_ring *r, uint64_t deadline, struct error *err)
+/* Until fd can be read, the device reports an error, or the session ends. */
+static int await_signal(struct fe_ring *r, struct fe *fe, int fd, unsigned ms, struct error *err)
 {
-	struct pollfd p[2] = {
-		{ .fd = r->call, .events = POLLIN }, { .fd = r->err_fd, .events = POLLIN },
-	};
-	int ret = poll(p, 2, r->call >= 0 ? (int)fe_left_ms(deadline) : 0);
+	struct pollfd p[3] = { { .fd = fd, .events = POLLIN },
+		{ .fd = r->err_fd, .events = POLLIN }, { .fd = fe_fd(fe), .events = POLLRDHUP } };
 
-	if (ret < 0 && errno != EINTR)
+	if (poll(p, 3, (int)ms) < 0 && errno != EINTR)
 		return error_set(err, -errno, "poll: %s", strerror(errno));
-	if (ret > 0 && p[1].revents != 0) {
-		take_signal(r->err_fd);
-		return error_set(err, -EIO, "queue %u: the device reports a broken ring",
+	/* What was used before the end counts. */
+	if (p[2].revents != 0 && !fe_ring_arm(r, 1))
+		return error_set(err, -ECONNRESET, "queue %u: the back end hung up",
 				 r->setup.index);
-	}
-	if (take_signal(r->call))
-		r->stats.calls++;
 	return 0;
 }
 
+static int await_call(struct fe_ring *r, struct fe *fe, uint64_t deadline, struct error *err)
+{
+	int ret = await_signal(r, fe, r->call, r->call >= 0 ? fe_left_ms(deadline) : 0, err);
+
+	if (ret == 0 && take_signal(r->call))
+		r->stats.calls++;
+	return ret;
+}
+
+/* Without a channel nobody calls: the ring is looked at now and then. */
 static int await_inband(struct fe_ring *r, struct fe *fe, uint64_t deadline, struct error *err)
 {
 	unsigned calls = fe_inband_calls(fe, r->setup.index);
-	int ret;
+	int fd = fe_backend_fd(fe), ret = 0;
 
 	if (calls == r->inband_calls) {
-		ret = fe_serve_backend(fe, fe_left_ms(deadline), err);
-		if (ret < 0)
-			return ret;
+		ret = await_signal(r, fe, fd, fd >= 0 ? fe_left_ms(deadline) : LOOK_MS, err);
+		if (ret == 0)
+			ret = fe_serve_backend(fe, 0, err);
 		calls = fe_inband_calls(fe, r->setup.index);
 	}
 	r->stats.calls += calls - r->inband_calls;
 	r->inband_calls = calls;
-	if (fe_ring_erred(r, fe))
-		return error_set(err, -EIO, "queue %u: the device reports a broken ring",
-				 r->setup.index);
-	return 0;
+	return ret < 0 ? ret : 0;
 }
 
 int fe_ring_wait(struct fe_ring *r, struct fe *fe, unsigned timeout_ms, struct error *err)
@@ -292,7 +296,10 @@ int fe_ring_wait(struct fe_ring *r, struct fe *fe, unsigned timeout_ms, struct e
 			return error_set(err, -ETIMEDOUT, "queue %u: no request finished within "
 					 "%u ms", r->setup.index, timeout_ms);
 		ret = r->setup.inband ? await_inband(r, fe, deadline, err)
-			: await_call(r, deadline, err);
+			: await_call(r, fe, deadline, err);
+		if (ret == 0 && fe_ring_erred(r, fe))
+			ret = error_set(err, -EIO, "queue %u: the device reports a broken ring",
+					r->setup.index);
 		if (ret < 0)
 			return ret;
 	}
