@@ -12,6 +12,7 @@
  * the text. Control characters of arguments are escaped.
  */
 int error_set(struct error *err, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+int error_memory(struct error *err);            /* -ENOMEM, "out of memory" */
 
 /* Put context before the text, as in "rng0: socket /run/x: ..."; returns the code. */
 int error_prefix(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);

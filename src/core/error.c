@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Error objects: one line of text that people can act on. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,11 @@ int error_set(struct error *err, int code, const char *fmt, ...)
 	va_end(ap);
 	make_printable(err->text);
 	return code;
+}
+
+int error_memory(struct error *err)
+{
+	return error_set(err, -ENOMEM, "out of memory");
 }
 
 int error_prefix(struct error *err, const char *fmt, ...)

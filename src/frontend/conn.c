@@ -78,7 +78,7 @@ int fe_adopt(int fd, unsigned timeout_ms, struct fe **ret_fe, struct error *err)
 
 	if (fe == NULL) {
 		fd_close(&fd);
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	}
 	fe->fd = fd;
 	fe->backend_fd = -1;
@@ -290,22 +290,20 @@ int fe_send(struct fe *fe, uint32_t request, uint32_t flags, const void *body, s
 /* Every fd of a control message becomes ours, also those that are too many. */
 static void collect_fds(struct msghdr *msg, struct fe_message *m, bool *too_many)
 {
-	struct cmsghdr *c;
-	size_t i, n;
+	const struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+	size_t i, n = 0;
 	int fd;
 
-	for (c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
+	/* Descriptors come in one message, and nothing else was asked for. */
+	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (i = 0; i < n; i++) {
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (m->n_fds < FE_MAX_FDS) {
-				m->fds[m->n_fds++] = fd;
-			} else {
-				fd_close(&fd);
-				*too_many = true;
-			}
+	for (i = 0; i < n; i++) {
+		memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+		if (m->n_fds < FE_MAX_FDS) {
+			m->fds[m->n_fds++] = fd;
+		} else {
+			fd_close(&fd);
+			*too_many = true;
 		}
 	}
 	if (msg->msg_flags & MSG_CTRUNC)

@@ -66,7 +66,7 @@ int fe_mem_add(struct fe_mem *mem, const struct fe_mem_spec *spec, struct error 
 				 (unsigned long long)spec->size, strerror(-fd));
 	grown = realloc(mem->regions, (mem->n + 1) * sizeof(*grown));
 	if (grown == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	mem->regions = grown;
 	host = mmap(NULL, spec->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)spec->offset);
 	if (host == MAP_FAILED)

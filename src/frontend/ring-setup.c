@@ -80,7 +80,7 @@ static int build(struct fe_ring *r, struct error *err)
 	r->order = calloc(r->size, sizeof(*r->order));
 	r->pieces = calloc(r->size, sizeof(*r->pieces));
 	if (r->slots == NULL || r->next == NULL || r->order == NULL || r->pieces == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	return open_fds(r, err);
 }
 
@@ -95,7 +95,7 @@ int fe_ring_new(struct fe_mem *mem, const struct fe_ring_setup *setup, struct fe
 		return ret;
 	r = calloc(1, sizeof(*r));
 	if (r == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	r->mem = mem;
 	r->setup = *setup;
 	r->size = setup->size;

@@ -5,20 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "describe.h"
 #include "load.h"
-#include "tools.h"
 
 enum { ROUNDS = 10, BAR = 40, LATENCIES = 5 };
-
-struct bench_conf {
-	struct tool_conf tool;
-	char *socket, *vs, *device, *uds, *vs_uds, *only;
-	uint32_t largest;
-	uint32_t out, in, depth, queues, queue_size, segments, seconds;
-	uint64_t rate, requests;
-	bool packed, indirect, no_event_idx, inband, spin;
-};
 
 /* Any device: bytes there, bytes back. */
 static const struct load generic_load = { .out = 0 };
@@ -155,13 +146,13 @@ static void print_setup(struct out *o, const struct target *t)
 	const struct load_setup *s = &t->setup;
 
 	out_open(o, "load");
-	out_text(o, "device", "%s", s->driver->name);
+	out_string(o, "device", s->driver->name);
 	out_number(o, "readable_bytes", s->out + s->driver->load->head);
 	out_number(o, "writable_bytes", s->in + s->driver->load->tail);
 	out_number(o, "depth", s->depth);
 	out_number(o, "queues", s->queues);
 	out_number(o, "queue_size", s->vdev.queue_size);
-	out_text(o, "ring", "%s", s->vdev.packed ? "packed" : "split");
+	out_string(o, "ring", s->vdev.packed ? "packed" : "split");
 	out_bool(o, "indirect", s->indirect);
 	out_bool(o, "event_idx", (t->v->features & BIT(VIRTIO_F_EVENT_IDX)) != 0);
 	out_bool(o, "in_band", s->vdev.inband);
@@ -222,7 +213,7 @@ static void print_latency(struct out *o, const struct target *t)
 static void print_target(struct out *o, const char *key, const struct target *t)
 {
 	out_open(o, key);
-	out_text(o, "socket", "%s", t->setup.vdev.path);
+	out_string(o, "socket", t->setup.vdev.path);
 	out_number(o, "requests", t->requests);
 	out_real(o, "seconds", out_double(t->ns) / 1e9, 3, "");
 	out_real(o, "requests_per_second", per_second(t, t->requests), 0, "");
@@ -294,35 +285,11 @@ static int measure(const struct bench_conf *c, struct target **t, struct error *
 	return 0;
 }
 
-/* Sockets have two ends: with that of the host known, there is more to measure. */
-static int measure_ends(const struct bench_conf *c, struct error *err)
-{
-	const struct ends_setup setup = {
-		.sockets = { c->socket, c->vs }, .uds = { c->uds, c->vs_uds },
-		.vdev = { .timeout_ms = c->tool.timeout * 1000, .wait = c->tool.wait,
-			.packed = c->packed, .no_event_idx = c->no_event_idx },
-		.seconds = c->seconds, .largest = c->largest,
-		.only = c->only,
-	};
-	const struct driver *driver = driver_find(c->device != NULL ? c->device : "vsock");
-	struct out o;
-	int ret;
-
-	if (driver == NULL || driver->ends == NULL)
-		return error_set(err, -EINVAL, "--uds-path is for vsock, which this build knows");
-	if (c->vs != NULL && c->vs_uds == NULL)
-		return error_set(err, -EINVAL, "--vs needs --vs-uds-path");
-	out_begin(&o, stdout, c->tool.json);
-	ret = driver->ends(&setup, &o, err);
-	out_end(&o);
-	return ret;
-}
-
 static int run(const void *conf, struct error *err)
 {
 	const struct bench_conf *c = conf;
 	struct target *t[2] = { NULL, NULL };
-	int ret = c->uds != NULL ? measure_ends(c, err) : measure(c, t, err);
+	int ret = c->uds != NULL ? bench_ends(c, err) : measure(c, t, err);
 
 	target_free(t[0]);
 	target_free(t[1]);
@@ -332,19 +299,10 @@ static int run(const void *conf, struct error *err)
 static const struct option rows[] = {
 	{ "socket", "SOCKET", "Socket of the back end.", NULL, OPT_PATH,
 	  OPT_POSITIONAL | OPT_REQUIRED, OPT(struct bench_conf, socket) },
-	{ "vs", "SOCKET", "Socket of a second back end: both get the same load by turns, and the "
-	  "second is compared with the first.", NULL, OPT_PATH, OPT(struct bench_conf, vs) },
+	{ "vs", "SOCKET", "A second back end, which gets the same load by turns and is compared "
+	  "with the first.", NULL, OPT_PATH, OPT(struct bench_conf, vs) },
 	{ "device", "DEVICE", "Whose requests to make. Without it the device is guessed, or --out "
 	  "and --in decide.", NULL, OPT_STRING, OPT(struct bench_conf, device) },
-	{ "uds-path", "PATH", "Of vsock: the hybrid socket of the back end. Bytes each way, round "
-	  "trips and connections between a guest and a program of the host are measured, beside "
-	  "a plain socket pair.", NULL, OPT_PATH, OPT(struct bench_conf, uds) },
-	{ "vs-uds-path", "PATH", "The same of the second back end.", NULL, OPT_PATH,
-	  OPT(struct bench_conf, vs_uds) },
-	{ "only", "NAME", "Only the measurements of sockets whose names begin so, as in round.",
-	  NULL, OPT_STRING, OPT(struct bench_conf, only) },
-	{ "vs-largest", "BYTES", "Largest write that the second back end gets.", "16384", OPT_SIZE,
-	  .min = 64, .max = 1 << 20, OPT(struct bench_conf, largest) },
 	{ "out", "BYTES", "Bytes of a request that the device reads.", NULL, OPT_SIZE,
 	  .min = 1, .max = 16 << 20, OPT(struct bench_conf, out) },
 	{ "in", "BYTES", "Bytes of a request that the device may write.", NULL, OPT_SIZE,
@@ -370,15 +328,15 @@ static const struct option rows[] = {
 	  OPT(struct bench_conf, no_event_idx) },
 	{ "inband", NULL, "Notify by messages instead of eventfds.", NULL, OPT_FLAG,
 	  OPT(struct bench_conf, inband) },
-	{ "spin", NULL, "Look at the rings all the time instead of sleeping until the device "
-	  "signals.", NULL, OPT_FLAG, OPT(struct bench_conf, spin) },
+	{ "spin", NULL, "Look at the rings all the time instead of sleeping.", NULL, OPT_FLAG,
+	  OPT(struct bench_conf, spin) },
 	{ NULL }
 };
 
 const struct tool bench_tool = {
 	.doc = { .program = "vhost-device-bench", .word = "bench",
 		.summary = "Measure any vhost-user device from the driver's side",
-		.tables = { { rows, tool_rows, NULL } } },
+		.tables = { { rows, bench_ends_rows, tool_rows } } },
 	.conf_size = sizeof(struct bench_conf),
 	.run = run,
 };

@@ -61,14 +61,11 @@ unsigned case_frame_count(void)
 void case_frame_at(unsigned i, struct case_frame *ret_case)
 {
 	const struct row *r = &rows[i];
-	const char *p = names;
 
-	for (; i > 0; i--)
-		p += strlen(p) + 1;
 	*ret_case = (struct case_frame){ .end = r->end, .request = (uint32_t)r->request,
 		.flags = (uint32_t)r->flags,
 		.size = r->size, .send = r->send, .chunk = r->chunk };
-	snprintf(ret_case->name, CASE_NAME, "%s%s", p,
+	snprintf(ret_case->name, CASE_NAME, "%s%s", case_text(names, i),
 		 r->end == FRAME_LEAVE ? " and good-bye" : "");
 }
 

@@ -11,13 +11,14 @@
 
 /* -- Families --------------------------------------------------------------- */
 
-enum { EMPTY = -4096 };
+enum { EMPTY = -128 };
 
-/* One thing that is wrong. */
+/* One thing that is wrong: bytes and descriptors more than are right, bytes of the body. */
 struct fault {
-	int16_t more_bytes;
+	int8_t more_bytes;
+	uint8_t at : 4, len : 4;        /* struct case_patch */
 	int16_t more_fds;
-	struct case_patch patch;
+	uint32_t value;
 };
 
 struct family {
@@ -50,17 +51,17 @@ static const uint8_t early[] = {
 	VU_SET_STATUS, VU_GET_STATUS,
 };
 
-static const struct fault bare_faults[] = { { 8, 0, { 0 } }, { 0, 1, { 0 } } };
+#define PATCH(at_, len_, value_) { .at = at_, .len = len_, .value = value_ }
+static const struct fault bare_faults[] = { { .more_bytes = 8 }, { .more_fds = 1 } };
 static const struct fault sized_faults[] = {
-	{ -1, 0, { 0 } }, { 1, 0, { 0 } }, { EMPTY, 0, { 0 } },
+	{ .more_bytes = -1 }, { .more_bytes = 1 }, { .more_bytes = EMPTY },
 };
 static const struct fault indexed_faults[] = {
-	{ 0, 0, { 0, 4, 1 } }, { 0, 0, { 0, 4, 256 } }, { 0, 0, { 0, 4, 65536 } },
-	{ 0, 0, { 0, 4, UINT32_MAX } },
+	PATCH(0, 4, 1), PATCH(0, 4, 256), PATCH(0, 4, 65536), PATCH(0, 4, UINT32_MAX),
 };
 static const struct fault ring_fd_faults[] = {
-	{ 0, -1, { 0 } }, { 0, 1, { 0 } }, { 0, 0, { 1, 1, 1 } }, { 0, 0, { 0, 1, 1 } },
-	{ 0, 0, { 0, 1, 255 } }, { 0, 0, { 1, 1, 2 } }, { 0, 0, { 4, 1, 1 } },
+	{ .more_fds = -1 }, { .more_fds = 1 }, PATCH(1, 1, 1), PATCH(0, 1, 1), PATCH(0, 1, 255),
+	PATCH(1, 1, 2), PATCH(4, 1, 1),
 };
 
 #define FAMILY(requests, n, faults, state, names) \
@@ -82,18 +83,21 @@ static const struct family families[] = {
 
 /* Requests that this project does not have, with as much as they bring. */
 static const struct {
-	uint32_t request;
-	uint16_t bytes, fds;
+	int8_t request;                 /* shifted to the left */
+	uint8_t shift : 5, fds : 1;
+	uint16_t bytes;
 } unknown[] = {
-	{ 0, 0, 0 }, { 46, 0, 0 }, { 1000, 0, 0 }, { UINT32_MAX, 0, 0 }, { 1U << 31, 4096, 0 },
-	{ VU_SET_LOG_BASE, 16, 1 }, { VU_SEND_RARP, 8, 0 }, { VU_NET_SET_MTU, 8, 0 },
-	{ VU_IOTLB_MSG, 32, 0 }, { VU_SET_VRING_ENDIAN, 8, 0 },
-	{ VU_CREATE_CRYPTO_SESSION, 1600, 0 }, { VU_CLOSE_CRYPTO_SESSION, 8, 0 },
-	{ VU_POSTCOPY_ADVISE, 0, 0 }, { VU_POSTCOPY_LISTEN, 0, 0 }, { VU_POSTCOPY_END, 0, 0 },
-	{ VU_GET_INFLIGHT_FD, 24, 0 }, { VU_SET_INFLIGHT_FD, 24, 1 },
-	{ VU_GPU_SET_SOCKET, 0, 1 }, { VU_GET_SHARED_OBJECT, 16, 0 },
-	{ VU_SET_DEVICE_STATE_FD, 8, 1 }, { VU_CHECK_DEVICE_STATE, 0, 0 },
-	{ VU_GET_SHMEM_CONFIG, 0, 0 }, { VU_GET_VRING_BASE_SKIP_DRAIN, 8, 0 },
+#define U(request, bytes, fds) { request, 0, fds, bytes }
+	U(0, 0, 0), U(46, 0, 0), { 125, 3, 0, 0 }, U(-1, 0, 0), { 1, 31, 0, 4096 },
+	U(VU_SET_LOG_BASE, 16, 1), U(VU_SEND_RARP, 8, 0), U(VU_NET_SET_MTU, 8, 0),
+	U(VU_IOTLB_MSG, 32, 0), U(VU_SET_VRING_ENDIAN, 8, 0),
+	U(VU_CREATE_CRYPTO_SESSION, 1600, 0), U(VU_CLOSE_CRYPTO_SESSION, 8, 0),
+	U(VU_POSTCOPY_ADVISE, 0, 0), U(VU_POSTCOPY_LISTEN, 0, 0), U(VU_POSTCOPY_END, 0, 0),
+	U(VU_GET_INFLIGHT_FD, 24, 0), U(VU_SET_INFLIGHT_FD, 24, 1),
+	U(VU_GPU_SET_SOCKET, 0, 1), U(VU_GET_SHARED_OBJECT, 16, 0),
+	U(VU_SET_DEVICE_STATE_FD, 8, 1), U(VU_CHECK_DEVICE_STATE, 0, 0),
+	U(VU_GET_SHMEM_CONFIG, 0, 0), U(VU_GET_VRING_BASE_SKIP_DRAIN, 8, 0),
+#undef U
 };
 
 /* -- Singles ------------------------------------------------------------------ */
@@ -108,7 +112,7 @@ enum { CHANGES = 1 };
 	X(request, name, CASE_RUNNING, verdict, __VA_ARGS__)
 #define NEG(X, request, name, ...) \
 	X(request, name, CASE_NEGOTIATED, CASE_REFUSED, 0, 0, 0, __VA_ARGS__)
-#define P(at, len, value) at, len, value
+#define P(at_, len_, value_) .at = at_, .len = len_, .value = value_
 #define SINGLES(X) \
 	RUN(X, ADD_MEM_REG, "descriptor missing", CASE_REFUSED, 0, 0, -1,) \
 	RUN(X, ADD_MEM_REG, "two descriptors", CASE_REFUSED, 0, 0, 1,) \
@@ -169,13 +173,13 @@ enum { CHANGES = 1 };
 	RUN(X, VRING_KICK, "not negotiated but all else", CASE_REFUSED, 0, 0, 0,)
 
 static const struct single {
-	struct case_patch patch;
-	int16_t more_bytes, more_fds;
+	struct fault fault;
 	uint8_t request;
 	uint8_t state : 3, verdict : 3, changes : 1;
 } singles[] = {
 #define ROW(request, name, state, verdict, changes, bytes, fds, ...) \
-	{ { __VA_ARGS__ }, bytes, fds, VU_##request, state, verdict, changes },
+	{ { .more_bytes = bytes, .more_fds = fds, __VA_ARGS__ }, VU_##request, state, verdict, \
+	  changes },
 	SINGLES(ROW)
 #undef ROW
 };
@@ -186,12 +190,11 @@ static const char single_names[] = SINGLES(ROW);
 
 /* -- Rows --------------------------------------------------------------------------- */
 
-/* Some are empty. */
-static const char *nth(const char *p, unsigned i)
+const char *case_text(const char *texts, unsigned i)
 {
 	for (; i > 0; i--)
-		p += strlen(p) + 1;
-	return p;
+		texts += strlen(texts) + 1;
+	return texts;
 }
 
 unsigned case_message_count(void)
@@ -203,38 +206,41 @@ unsigned case_message_count(void)
 	return n;
 }
 
+static void set_fault(struct case_message *c, const struct fault *f)
+{
+	c->more_bytes = f->more_bytes == EMPTY ? -VU_MAX_CONFIG - 100 : f->more_bytes;
+	c->more_fds = f->more_fds;
+	c->patch = (struct case_patch){ f->at, f->len, f->value };
+}
+
 static void from_family(const struct family *f, unsigned i, struct case_message *c)
 {
 	const struct fault *fault = &f->faults[i % f->n_faults];
 
 	c->request = f->requests[i / f->n_faults];
 	c->state = f->state;
-	c->more_bytes = fault->more_bytes;
-	c->more_fds = fault->more_fds;
-	c->patch = fault->patch;
+	set_fault(c, fault);
 	snprintf(c->name, CASE_NAME, "%s, %s", fe_request_name(c->request),
-		 nth(f->names, i % f->n_faults));
+		 case_text(f->names, i % f->n_faults));
 }
 
 static void from_single(unsigned i, struct case_message *c)
 {
 	const struct single *s = &singles[i];
-	const char *name = nth(single_names, i);
+	const char *name = case_text(single_names, i);
 
 	c->request = s->request;
 	c->state = s->state;
 	c->verdict = s->verdict;
 	c->changes = s->changes;
-	c->more_bytes = s->more_bytes;
-	c->more_fds = s->more_fds;
-	c->patch = s->patch;
+	set_fault(c, &s->fault);
 	snprintf(c->name, CASE_NAME, "%s%s%s", fe_request_name(c->request),
 		 *name == ' ' || *name == '\0' ? "" : ", ", name);
 }
 
 static void from_unknown(unsigned i, struct case_message *c)
 {
-	c->request = unknown[i].request;
+	c->request = (uint32_t)unknown[i].request << unknown[i].shift;
 	c->state = CASE_RUNNING;
 	c->more_bytes = unknown[i].bytes;
 	c->more_fds = unknown[i].fds;
@@ -269,18 +275,6 @@ static void put(struct case_wire *w, const void *p, size_t n)
 {
 	memcpy(w->body + w->size, p, n);
 	w->size += n;
-}
-
-static void put_u64(struct case_wire *w, uint64_t v)
-{
-	put(w, &v, sizeof(v));
-}
-
-static void put_state(struct case_wire *w, uint32_t num)
-{
-	const struct vu_vring_state s = { 0, num };
-
-	put(w, &s, sizeof(s));
 }
 
 static void put_region(const struct case_side *s, struct case_wire *w, unsigned i)
@@ -338,48 +332,65 @@ bool case_has_reply(uint32_t request)
 	}
 }
 
+static uint64_t state_word(uint32_t num)
+{
+	const struct vu_vring_state state = { 0, num };
+	uint64_t word;
+
+	memcpy(&word, &state, sizeof(word));
+	return word;
+}
+
+static uint64_t word_of(const struct case_side *s, uint32_t request)
+{
+	switch (request) {
+	case VU_SET_FEATURES:
+		return s->features;
+	case VU_SET_PROTOCOL_FEATURES:
+		return fe_protocol(s->fe);
+	case VU_SET_STATUS:
+		return 0xf;
+	case VU_SET_VRING_NUM:
+		return state_word(fe_ring_size(s->ring));
+	case VU_SET_VRING_ENABLE:
+		return state_word(1);
+	default:
+		return 0;
+	}
+}
+
 static void put_body(const struct case_side *s, struct case_wire *w)
 {
+	const uint64_t word = word_of(s, w->request);
+
 	switch (w->request) {
-	case VU_SET_FEATURES:
-		put_u64(w, s->features);
-		break;
-	case VU_SET_PROTOCOL_FEATURES:
-		put_u64(w, fe_protocol(s->fe));
-		break;
-	case VU_SET_STATUS:
-		put_u64(w, 0xf);
-		break;
 	case VU_SET_MEM_TABLE:
 		put_mem_table(s, w);
 		break;
 	case VU_ADD_MEM_REG:
 	case VU_REM_MEM_REG:
-		put_u64(w, 0);
+		put(w, &word, sizeof(word));
 		put_region(s, w, s->spare_region);
-		break;
-	case VU_SET_VRING_NUM:
-		put_state(w, fe_ring_size(s->ring));
 		break;
 	case VU_SET_VRING_ADDR:
 		put_addr(s, w);
 		break;
-	case VU_SET_VRING_ENABLE:
-		put_state(w, 1);
-		break;
-	case VU_SET_VRING_BASE:
-	case VU_GET_VRING_BASE:
-	case VU_VRING_KICK:
-		put_state(w, 0);
-		break;
-	case VU_SET_VRING_KICK:
-	case VU_SET_VRING_CALL:
-	case VU_SET_VRING_ERR:
-		put_u64(w, 0);
-		break;
 	case VU_GET_CONFIG:
 	case VU_SET_CONFIG:
 		put_config(w);
+		break;
+	case VU_SET_FEATURES:
+	case VU_SET_PROTOCOL_FEATURES:
+	case VU_SET_STATUS:
+	case VU_SET_VRING_NUM:
+	case VU_SET_VRING_ENABLE:
+	case VU_SET_VRING_BASE:
+	case VU_GET_VRING_BASE:
+	case VU_VRING_KICK:
+	case VU_SET_VRING_KICK:
+	case VU_SET_VRING_CALL:
+	case VU_SET_VRING_ERR:
+		put(w, &word, sizeof(word));
 		break;
 	}
 }

@@ -181,16 +181,13 @@ static const struct change *changes_of(unsigned row)
 /* A row for both layouts is two cases, split before packed. */
 void case_ring_at(unsigned i, struct case_ring *ret_case)
 {
-	const char *name = names;
 	const struct row *r = rows;
 	const struct change *c;
 	bool packed;
 	unsigned k;
 
-	for (; i >= (r->kind == BOTH ? 2U : 1U); r++) {
+	for (; i >= (r->kind == BOTH ? 2U : 1U); r++)
 		i -= r->kind == BOTH ? 2 : 1;
-		name += strlen(name) + 1;
-	}
 	packed = r->kind == PACKED || i > 0;
 	*ret_case = (struct case_ring){ .packed = packed, .add = r->add, .outcome = r->outcome,
 		.len = r->len, .row = (unsigned)(r - rows) };
@@ -198,7 +195,7 @@ void case_ring_at(unsigned i, struct case_ring *ret_case)
 	for (k = 0; k < r->n_changes; k++)
 		ret_case->moves_flags |= c[k].where == W_AVAIL_FLAGS;
 	snprintf(ret_case->name, CASE_NAME, "%s, %s%s", packed ? "packed" : "split",
-		 r->add == FE_ADD_INDIRECT ? "indirect, " : "", name);
+		 r->add == FE_ADD_INDIRECT ? "indirect, " : "", case_text(names, ret_case->row));
 }
 
 static void put16(uint8_t *at, uint64_t v, enum mode mode)

@@ -20,6 +20,8 @@ enum case_state { CASE_CONNECTED, CASE_NEGOTIATED, CASE_RUNNING };
 
 /* The session, as far as right messages are made from it. */
 struct case_side {
+	const char *path;               /* of the socket */
+	unsigned timeout_ms;
 	struct fe *fe;
 	struct fe_mem *mem;
 	struct fe_ring *ring;
@@ -27,6 +29,9 @@ struct case_side {
 	unsigned spare_region;          /* holds no ring */
 	int spare_fd;                   /* an eventfd */
 };
+
+/* Text i of those that follow one another, each ended by a NUL. */
+const char *case_text(const char *texts, unsigned i);
 
 /* -- Whole messages that are wrong in one thing ------------------------------ */
 
@@ -110,5 +115,64 @@ struct case_ring {
 unsigned case_ring_count(void);
 void case_ring_at(unsigned i, struct case_ring *ret_case);
 void case_ring_spoil(const struct case_ring *c, const struct case_side *s);
+
+/* -- Memory that is not there -------------------------------------------------------- */
+
+/* What becomes of a file behind the back end's back. */
+enum case_cut {
+	CUT_NOTHING, CUT_RINGS, CUT_DATA, CUT_IN_USE, CUT_THEN_STOP, CUT_THEN_TABLE,
+	CUT_UNTOLD,             /* before the rings are set up */
+};
+struct case_memory {
+	char name[CASE_NAME];
+	enum case_verdict verdict;
+	enum case_state state;
+	enum case_cut cut;
+	bool breaks;                    /* the ring is no longer in memory */
+	unsigned row;
+};
+unsigned case_memory_count(void);
+void case_memory_at(unsigned i, struct case_memory *ret_case);
+/* A message; fd is the file of CASE_DATA_SIZE of every region in it. */
+void case_memory_make(const struct case_memory *c, const struct case_side *s, int fd,
+		      struct case_wire *w);
+/*
+ * For those that cut. Needs memory that can be cut; nothing here may touch it
+ * afterwards. What the back end says of it is no matter, only that it says it.
+ */
+int case_memory_cut(const struct case_memory *c, const struct case_side *s, struct error *err);
+
+/* Rings outside of memory, across its end or askew. */
+struct case_addr {
+	char name[CASE_NAME];
+	bool packed;
+	unsigned row;
+};
+unsigned case_addr_count(void);
+void case_addr_at(unsigned i, struct case_addr *ret_case);
+/* The setup of a ring; how many of its messages were refused, or what sending said. */
+int case_addr_play(const struct case_addr *c, const struct case_side *s, struct error *err);
+
+/* -- Too much, or never read --------------------------------------------------------- */
+
+struct case_flood {
+	char name[CASE_NAME];
+	bool closes;                    /* the session has to end */
+};
+unsigned case_flood_count(void);
+void case_flood_at(unsigned i, struct case_flood *ret_case);
+/* In a running session; may end it by itself: s->fe is NULL then. */
+int case_flood_play(unsigned i, struct case_side *s, struct error *err);
+
+/* -- The channel on which the back end asks ------------------------------------------- */
+
+struct case_channel {
+	char name[CASE_NAME];
+	bool ends_session;              /* it may, by what is sent */
+};
+unsigned case_channel_count(void);
+void case_channel_at(unsigned i, struct case_channel *ret_case);
+/* *ret_channel is our end of a channel, the caller's, or -1. -EOPNOTSUPP: there is none. */
+int case_channel_play(unsigned i, const struct case_side *s, int *ret_channel, struct error *err);
 
 #endif

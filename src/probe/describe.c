@@ -38,30 +38,27 @@ static void name_protocol(const struct known *k, unsigned bit, char buf[KNOWN_NA
 static void print_bits(struct out *o, const char *key, uint64_t bits, const struct known *k,
 		       void (*name_bit)(const struct known *, unsigned, char *))
 {
-	char name[KNOWN_NAME_SIZE];
+	const bool people = out_for_people(o);
+	char name[KNOWN_NAME_SIZE], line[LINE] = "";
 	unsigned bit;
 
-	if (out_for_people(o)) {
-		char line[LINE] = "";
-
-		for (bit = 0; bit < 64; bit++) {
-			if (!(bits & BIT(bit)))
-				continue;
-			name_bit(k, bit, name);
-			append(line, " ", name);
-		}
-		out_text(o, key, "0x%" PRIx64 "%s%s%s", bits, line[0] ? " (" : "", line,
-			 line[0] ? ")" : "");
-		return;
+	if (!people) {
+		out_open(o, key);
+		out_hex(o, "value", bits);
+		out_open_list(o, "names");
 	}
-	out_open(o, key);
-	out_hex(o, "value", bits);
-	out_open_list(o, "names");
 	for (bit = 0; bit < 64; bit++) {
 		if (!(bits & BIT(bit)))
 			continue;
 		name_bit(k, bit, name);
-		out_text(o, NULL, "%s", name);
+		if (people)
+			append(line, " ", name);
+		else
+			out_string(o, NULL, name);
+	}
+	if (people) {
+		out_text(o, key, line[0] ? "0x%" PRIx64 " (%s)" : "0x%" PRIx64, bits, line);
+		return;
 	}
 	out_close(o);
 	out_close(o);
@@ -79,7 +76,7 @@ static void print_string(struct out *o, const char *key, const uint8_t *p, unsig
 		at += (unsigned)snprintf(text + at, sizeof(text) - at,
 					 p[i] >= ' ' && p[i] < 0x7f && p[i] != '\\' ? "%c"
 					 : "\\x%02x", p[i]);
-	out_text(o, key, "%s", text);
+	out_string(o, key, text);
 }
 
 static void print_bytes(struct out *o, const char *key, const uint8_t *p, unsigned n)
@@ -92,7 +89,7 @@ static void print_bytes(struct out *o, const char *key, const uint8_t *p, unsign
 	for (i = 0; i < n; i++)
 		at += (unsigned)snprintf(text + at, sizeof(text) - at, "%s%02x", i > 0 ? ":" : "",
 					 p[i]);
-	out_text(o, key, "%s", text);
+	out_string(o, key, text);
 }
 
 static void print_field(struct out *o, const struct known_field *f, const uint8_t *config)
@@ -133,36 +130,6 @@ static void print_config(struct out *o, const struct facts *f, const struct know
 
 /* -- What is unusual ------------------------------------------------------- */
 
-struct oddity {
-	bool (*is)(const struct facts *f, const struct known *k);
-	const char *text;
-};
-
-static bool lacks_version_1(const struct facts *f, const struct known *k)
-{
-	return !(f->features & BIT(VIRTIO_F_VERSION_1));
-}
-
-static bool lacks_protocol(const struct facts *f, const struct known *k)
-{
-	return !(f->features & BIT(VHOST_USER_F_PROTOCOL_FEATURES));
-}
-
-static bool lacks_mq(const struct facts *f, const struct known *k)
-{
-	return !lacks_protocol(f, k) && !(f->protocol & BIT(VU_PF_MQ));
-}
-
-static bool lacks_reply_ack(const struct facts *f, const struct known *k)
-{
-	return !lacks_protocol(f, k) && !(f->protocol & BIT(VU_PF_REPLY_ACK));
-}
-
-static bool has_no_queue(const struct facts *f, const struct known *k)
-{
-	return (f->protocol & BIT(VU_PF_MQ)) && f->queues == 0;
-}
-
 static bool has_unknown_feature(const struct facts *f, const struct known *k)
 {
 	char name[KNOWN_NAME_SIZE];
@@ -175,101 +142,64 @@ static bool has_unknown_feature(const struct facts *f, const struct known *k)
 	return false;
 }
 
-static bool has_unknown_protocol(const struct facts *f, const struct known *k)
+/* Does a word have bit a, but not all of the bits with? */
+static bool has_alone(uint64_t word, unsigned a, uint64_t with)
 {
-	return f->protocol >> (VU_PF_GET_VRING_BASE_SKIP_DRAIN + 1) != 0;
+	return (word & BIT(a)) && (word & with) != with;
 }
 
-static bool has_lone_inband(const struct facts *f, const struct known *k)
-{
-	const uint64_t with = BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_REPLY_ACK);
+#define OFFERS(word, bit) ((f->word & BIT(bit)) != 0)
+#define LACKS_PROTOCOL !OFFERS(features, VHOST_USER_F_PROTOCOL_FEATURES)
 
-	return (f->protocol & BIT(VU_PF_INBAND_NOTIFICATIONS)) && (f->protocol & with) != with;
-}
-
-static bool has_lone_skip_drain(const struct facts *f, const struct known *k)
-{
-	const uint64_t with = BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_GET_VRING_BASE_INFLIGHT);
-
-	return (f->protocol & BIT(VU_PF_GET_VRING_BASE_SKIP_DRAIN)) &&
-		(f->protocol & with) != with;
-}
-
-static bool has_gpa_addresses(const struct facts *f, const struct known *k)
-{
-	return (f->protocol & BIT(VU_PF_GPA_ADDRESSES)) != 0;
-}
-
-static bool has_notify_on_empty(const struct facts *f, const struct known *k)
-{
-	return (f->features & BIT(VIRTIO_F_NOTIFY_ON_EMPTY)) != 0;
-}
-
-static bool has_many_slots(const struct facts *f, const struct known *k)
-{
-	return f->slots_said > VU_MAX_MEM_SLOTS;
-}
-
-static bool has_needless_config(const struct facts *f, const struct known *k)
-{
-	return k != NULL && known_config_size(k) == 0 && (f->protocol & BIT(VU_PF_CONFIG));
-}
-
-static bool refuses_config(const struct facts *f, const struct known *k)
-{
-	return (f->protocol & BIT(VU_PF_CONFIG)) && f->config_read == 0;
-}
-
-static bool hangs_up(const struct facts *f, const struct known *k)
-{
-	return f->config_hangs_up;
-}
-
-static bool varies(const struct facts *f, const struct known *k)
-{
-	return f->features_vary;
-}
-
-static bool needs_reset(const struct facts *f, const struct known *k)
-{
-	return f->status > 0 && (f->status & VIRTIO_STATUS_NEEDS_RESET);
-}
-
-static const struct oddity oddities[] = {
-	{ lacks_version_1, "VERSION_1 is not offered: current drivers refuse it" },
-	{ lacks_protocol, "no protocol features: queues and config space stay unknown" },
-	{ lacks_mq, "MQ is not offered: the number of queues stays unknown" },
-	{ lacks_reply_ack, "REPLY_ACK is not offered: failures stay unknown" },
-	{ has_no_queue, "it has no queue" },
-	{ has_unknown_feature, "it offers features that this device does not have" },
-	{ has_unknown_protocol, "it offers unknown protocol features" },
-	{ has_lone_inband, "INBAND_NOTIFICATIONS without BACKEND_REQ and REPLY_ACK cannot work" },
-	{ has_lone_skip_drain, "GET_VRING_BASE_SKIP_DRAIN without the inflight features cannot "
-	  "work" },
-	{ has_gpa_addresses, "protocol feature 21: GPA_ADDRESSES, or SHMEM as older Rust back ends "
-	  "number it" },
-	{ has_notify_on_empty, "NOTIFY_ON_EMPTY is a legacy feature" },
-	{ has_many_slots, "it claims more than 512 memory slots" },
-	{ has_needless_config, "CONFIG is offered without a config space" },
-	{ refuses_config, "CONFIG is offered, but never answered" },
-	{ hangs_up, "it hangs up when asked for more config space than it has" },
-	{ varies, "two GET_FEATURES were answered differently" },
-	{ needs_reset, "the device says that it needs a reset" },
-};
+/* When, and what is said. */
+#define ODDITIES(X) \
+	X(!OFFERS(features, VIRTIO_F_VERSION_1), \
+	  "VERSION_1 is not offered: current drivers refuse it") \
+	X(LACKS_PROTOCOL, "no protocol features: queues and config space stay unknown") \
+	X(!LACKS_PROTOCOL && !OFFERS(protocol, VU_PF_MQ), \
+	  "MQ is not offered: the number of queues stays unknown") \
+	X(!LACKS_PROTOCOL && !OFFERS(protocol, VU_PF_REPLY_ACK), \
+	  "REPLY_ACK is not offered: failures stay unknown") \
+	X(OFFERS(protocol, VU_PF_MQ) && f->queues == 0, "it has no queue") \
+	X(has_unknown_feature(f, k), "it offers features that this device does not have") \
+	X(f->protocol >> (VU_PF_GET_VRING_BASE_SKIP_DRAIN + 1) != 0, \
+	  "it offers unknown protocol features") \
+	X(has_alone(f->protocol, VU_PF_INBAND_NOTIFICATIONS, \
+		    BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_REPLY_ACK)), \
+	  "INBAND_NOTIFICATIONS without BACKEND_REQ and REPLY_ACK cannot work") \
+	X(has_alone(f->protocol, VU_PF_GET_VRING_BASE_SKIP_DRAIN, \
+		    BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_GET_VRING_BASE_INFLIGHT)), \
+	  "GET_VRING_BASE_SKIP_DRAIN without the inflight features cannot work") \
+	X(OFFERS(protocol, VU_PF_GPA_ADDRESSES), \
+	  "protocol feature 21: GPA_ADDRESSES, or SHMEM as older Rust back ends number it") \
+	X(OFFERS(features, VIRTIO_F_NOTIFY_ON_EMPTY), "NOTIFY_ON_EMPTY is a legacy feature") \
+	X(f->slots_said > VU_MAX_MEM_SLOTS, "it claims more than 512 memory slots") \
+	X(k != NULL && known_config_size(k) == 0 && OFFERS(protocol, VU_PF_CONFIG), \
+	  "CONFIG is offered without a config space") \
+	X(OFFERS(protocol, VU_PF_CONFIG) && f->config_read == 0, \
+	  "CONFIG is offered, but never answered") \
+	X(f->config_hangs_up, "it hangs up when asked for more config space than it has") \
+	X(f->features_vary, "two GET_FEATURES were answered differently") \
+	X(f->status > 0 && (f->status & VIRTIO_STATUS_NEEDS_RESET), \
+	  "the device says that it needs a reset")
 
 static void print_oddities(struct out *o, const struct facts *f, const struct known *k)
 {
-	bool any = false;
+#define ROW(is, text) text "\0"
+	const char *text = ODDITIES(ROW);
+#undef ROW
+#define ROW(is, text) is,
+	const bool found[] = { ODDITIES(ROW) };
+#undef ROW
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(oddities); i++)
-		any = any || oddities[i].is(f, k);
-	if (!any && out_for_people(o))
+	if (memchr(found, true, sizeof(found)) == NULL && out_for_people(o))
 		return;
 	out_open_list(o, "unusual");
-	for (i = 0; i < ARRAY_SIZE(oddities); i++) {
-		if (oddities[i].is(f, k))
-			out_text(o, NULL, "%s", oddities[i].text);
+	for (i = 0; i < ARRAY_SIZE(found); i++) {
+		if (found[i])
+			out_string(o, NULL, text);
+		text += strlen(text) + 1;
 	}
 	out_close(o);
 }
@@ -296,13 +226,13 @@ static void print_device(struct out *o, const struct known *k, bool given,
 	}
 	out_open(o, "device");
 	if (k != NULL) {
-		out_text(o, "name", "%s", known_name(k));
+		out_string(o, "name", known_name(k));
 		out_number(o, "virtio_id", k->id);
 	}
 	out_bool(o, "guessed", !given);
 	out_open_list(o, "could_be");
 	for (i = 0; i < n; i++)
-		out_text(o, NULL, "%s", known_name(others[i]));
+		out_string(o, NULL, known_name(others[i]));
 	out_close(o);
 	out_close(o);
 }
@@ -340,13 +270,13 @@ static void print_queues(struct out *o, const struct facts *f, const struct know
 	}
 	if (f->queues != 0)
 		out_number(o, "queues", f->queues);
-	out_text(o, "queue_use", "%s", use);
+	out_string(o, "queue_use", use);
 }
 
 void facts_print(struct out *o, const char *path, const struct facts *f, const struct known *k,
 		 bool given, const struct known *const *others, unsigned n)
 {
-	out_text(o, "socket", "%s", path);
+	out_string(o, "socket", path);
 	print_device(o, k, given, others, n);
 	print_bits(o, "features", f->features, k, name_feature);
 	print_bits(o, "protocol_features", f->protocol, k, name_protocol);

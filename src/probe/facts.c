@@ -13,23 +13,31 @@
 
 /* -- Config space ---------------------------------------------------------- */
 
-static int reconnect(struct fe **fe, const char *path, unsigned timeout_ms, struct error *err)
+/* Where it is, and until when all must be known. */
+struct source {
+	const char *path;
+	uint64_t until;                 /* ns */
+};
+
+static int reconnect(struct fe **fe, const struct source *s, struct error *err)
 {
 	const uint64_t want = BIT(VU_PF_CONFIG) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_MQ);
+	uint64_t now = vdev_now();
+	unsigned left_ms = s->until > now ? (unsigned)((s->until - now) / 1000000) + 1 : 1;
 	struct fe *fresh;
-	int ret = vdev_dial(path, timeout_ms, true, &fresh, err);
+	int ret = vdev_dial(s->path, left_ms, true, &fresh, err);
 
 	if (ret < 0)
 		return ret;
 	fe_free(*fe);
 	*fe = fresh;
-	fe_set_total(fresh, timeout_ms);
+	fe_set_total(fresh, left_ms);
 	return fe_negotiate(fresh, want, err);
 }
 
 /* One length; 0: refused, or hung up and connected again. */
-static int try_config(struct fe **fe, const char *path, unsigned timeout_ms, unsigned n,
-		      struct facts *f, struct error *err)
+static int try_config(struct fe **fe, const struct source *s, unsigned n, struct facts *f,
+		      struct error *err)
 {
 	int ret = fe_get_config(*fe, 0, f->config, n, err);
 
@@ -42,7 +50,7 @@ static int try_config(struct fe **fe, const char *path, unsigned timeout_ms, uns
 	if (ret != -ECONNRESET)
 		return ret;
 	f->config_hangs_up = true;
-	ret = reconnect(fe, path, timeout_ms, err);
+	ret = reconnect(fe, s, err);
 	return ret < 0 ? ret : 0;
 }
 
@@ -50,16 +58,16 @@ static int try_config(struct fe **fe, const char *path, unsigned timeout_ms, uns
  * Some answer any length, some at most the size, some that size only. So: the
  * largest first, then every size that a device has, falling.
  */
-static int learn_config(struct fe **fe, const char *path, unsigned timeout_ms,
-			const struct known *hint, struct facts *f, struct error *err)
+static int learn_config(struct fe **fe, const struct source *s, const struct known *hint,
+			struct facts *f, struct error *err)
 {
 	const struct known *k;
 	unsigned size, below = VU_MAX_CONFIG;
-	int ret = try_config(fe, path, timeout_ms, below, f, err);
+	int ret = try_config(fe, s, below, f, err);
 
 	f->config_any = ret == 1;
 	if (ret == 0 && hint != NULL && known_config_size(hint) > 0)
-		ret = try_config(fe, path, timeout_ms, known_config_size(hint), f, err);
+		ret = try_config(fe, s, known_config_size(hint), f, err);
 	while (ret == 0) {
 		for (size = 0, k = known_devices; k < known_devices + known_count; k++) {
 			if (known_config_size(k) < below && known_config_size(k) > size)
@@ -68,7 +76,7 @@ static int learn_config(struct fe **fe, const char *path, unsigned timeout_ms,
 		if (size == 0)
 			break;
 		below = size;
-		ret = try_config(fe, path, timeout_ms, size, f, err);
+		ret = try_config(fe, s, size, f, err);
 	}
 	return ret < 0 ? ret : 0;
 }
@@ -116,6 +124,7 @@ int facts_learn(struct fe **fe, const char *path, unsigned timeout_ms, const str
 {
 	const uint64_t want = (fe_all_protocol_features() & ~BIT(VU_PF_INBAND_NOTIFICATIONS)) |
 		BIT(VU_PF_SHMEM);
+	const struct source s = { path, vdev_now() + timeout_ms * 1000000ULL };
 	struct facts f = { .status = -1 };
 	int ret;
 
@@ -128,7 +137,7 @@ int facts_learn(struct fe **fe, const char *path, unsigned timeout_ms, const str
 	f.queues = fe_queue_num(*fe);
 	ret = learn_extras(*fe, &f, err);
 	if (ret == 0 && fe_has_protocol(*fe, VU_PF_CONFIG))
-		ret = learn_config(fe, path, timeout_ms, hint, &f, err);
+		ret = learn_config(fe, &s, hint, &f, err);
 	if (ret == 0)
 		*ret_facts = f;
 	return ret;
@@ -208,8 +217,8 @@ static int score_of(const struct facts *f, const struct known *k)
 		return -1;
 	if (f->queues != 0 && k->q_max != 0)
 		score += f->queues == k->q_max ? 6 : 4;
-	score += 5 * __builtin_popcountll(f->protocol & k->likes);
 	for (bit = 0; bit < 64; bit++) {
+		score += f->protocol & k->likes & BIT(bit) ? 5 : 0;
 		if (!(f->features & known_device_bits() & BIT(bit)))
 			continue;
 		if (!known_feature(k, bit, name))

@@ -60,7 +60,7 @@ static int read_names(struct vdev *v, unsigned lines, uint32_t size, char **ret_
 		return error_set(err, -EPROTO, "%u bytes of names are too many", size);
 	buf = calloc(1, size + 2);
 	if (buf == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	ret = vdev_request(v, GPIO_REQUESTQ, &req, sizeof(req), buf, size + 1, err);
 	if (ret < 0)
 		return ret;

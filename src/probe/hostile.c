@@ -13,8 +13,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
 
 #include "cases.h"
 #include "hostile.h"
@@ -24,24 +22,15 @@
 
 enum { RETRY_MS = 5 };
 enum verdict { SURVIVED, CLOSED, DIED, HUNG, VERDICTS };
-static const char verdict_names[VERDICTS][20] = {
-	"survived", "closed_the_session", "died", "hung",
-};
+static const char verdict_names[] = "survived\0" "closed_the_session\0" "died\0" "hung\0";
 
 struct victim {
 	const char *path;
 	unsigned timeout_ms;
 	pid_t pid;                      /* of the process that listens, 0: not known */
 	struct case_side side;          /* of the session that is on */
-};
-
-/* One kind of cases. */
-struct kind {
-	const char *what;
-	unsigned (*count)(void);
-	const char *(*name)(unsigned i, char buf[CASE_NAME]);
-	/* Into a session as it is wanted; what it says is no matter. */
-	int (*play)(struct victim *v, unsigned i, struct error *err);
+	int channel;                    /* our end, -1: none */
+	bool lost;                      /* a fresh session got no answer */
 };
 
 /* -- Sessions ------------------------------------------------------------------ */
@@ -54,37 +43,29 @@ static void hang_up(struct victim *v)
 	v->side.fe = NULL;
 	v->side.ring = NULL;
 	v->side.mem = NULL;
-}
-
-static pid_t pid_of(const struct fe *fe)
-{
-	struct ucred cred = { 0 };
-	socklen_t size = sizeof(cred);
-
-	return getsockopt(fe_fd(fe), SOL_SOCKET, SO_PEERCRED, &cred, &size) == 0 ? cred.pid : 0;
+	fd_close(&v->channel);
 }
 
 static int make_memory(struct victim *v, struct error *err)
 {
-	static const struct fe_mem_spec specs[] = {
-		{ .guest = CASE_RING_BASE, .size = CASE_RING_SIZE },
-		{ .guest = CASE_DATA_BASE, .size = CASE_DATA_SIZE },
-		{ .guest = CASE_DATA_BASE + CASE_DATA_SIZE, .size = CASE_DATA_SIZE },
-	};
+	struct fe_mem_spec spec = { CASE_RING_BASE, CASE_RING_SIZE, .flags = FE_MEM_UNSEALED };
 	unsigned i;
 	int ret = 0;
 
 	v->side.mem = fe_mem_new();
 	if (v->side.mem == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
-	for (i = 0; ret >= 0 && i < ARRAY_SIZE(specs); i++)
-		ret = fe_mem_add(v->side.mem, &specs[i], err);
+		return error_memory(err);
+	for (i = 0; ret >= 0 && i < 3; i++) {
+		ret = fe_mem_add(v->side.mem, &spec, err);
+		spec.guest = CASE_DATA_BASE + i * (uint64_t)CASE_DATA_SIZE;
+		spec.size = CASE_DATA_SIZE;
+	}
 	return ret < 0 ? ret : 0;
 }
 
-static int make_ring(struct victim *v, unsigned size, struct error *err)
+static int make_ring(struct victim *v, struct error *err)
 {
-	const struct fe_ring_setup setup = { .size = size, .features = v->side.features,
+	const struct fe_ring_setup setup = { .size = CASE_RING, .features = v->side.features,
 		.indirect = v->side.features & BIT(VIRTIO_F_INDIRECT_DESC) ? 4 : 0 };
 
 	return fe_ring_new(v->side.mem, &setup, &v->side.ring, err);
@@ -102,13 +83,24 @@ static int negotiate(struct victim *v, uint64_t leave_out, struct error *err)
 	return ret;
 }
 
+/* What to leave out for a layout, and whether it is there. */
+static uint64_t layout(bool packed)
+{
+	return packed ? 0 : BIT(VIRTIO_F_RING_PACKED);
+}
+
+static bool has_layout(const struct victim *v, bool packed)
+{
+	return !packed || (v->side.features & BIT(VIRTIO_F_RING_PACKED));
+}
+
 /* A refusal in the setup is the back end's right. */
 static int tolerate(int ret)
 {
 	return ret == -EREMOTEIO ? 0 : ret;
 }
 
-static int try_begin(struct victim *v, enum case_state state, unsigned size, uint64_t leave_out,
+static int try_begin(struct victim *v, enum case_state state, uint64_t leave_out,
 		     struct error *err)
 {
 	int ret = fe_connect(v->path, 0, &v->side.fe, err);
@@ -116,12 +108,13 @@ static int try_begin(struct victim *v, enum case_state state, unsigned size, uin
 	if (ret < 0)
 		return ret;
 	fe_set_timeout(v->side.fe, v->timeout_ms);
+	fe_set_total(v->side.fe, v->timeout_ms);
 	v->side.features = 0;
 	ret = make_memory(v, err);
 	if (ret == 0 && state != CASE_CONNECTED)
 		ret = negotiate(v, leave_out, err);
 	if (ret == 0)
-		ret = make_ring(v, size, err);
+		ret = make_ring(v, err);
 	if (ret == 0 && state != CASE_CONNECTED)
 		ret = tolerate(fe_set_features(v->side.fe, v->side.features, err));
 	if (ret == 0 && state == CASE_RUNNING)
@@ -131,25 +124,16 @@ static int try_begin(struct victim *v, enum case_state state, unsigned size, uin
 	return ret;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 /* Many back ends make their socket anew after each session: nobody may be there for a while. */
-static int begin(struct victim *v, enum case_state state, unsigned size, uint64_t leave_out,
-		 struct error *err)
+static int begin(struct victim *v, enum case_state state, uint64_t leave_out, struct error *err)
 {
-	uint64_t end = now_ms() + v->timeout_ms;
+	const uint64_t end = vdev_now() + v->timeout_ms * 1000000ULL;
 	int ret;
 
 	for (;;) {
-		ret = try_begin(v, state, size, leave_out, err);
+		ret = try_begin(v, state, leave_out, err);
 		if ((ret != -ECONNRESET && ret != -ECONNREFUSED && ret != -ENOENT) ||
-		    now_ms() >= end)
+		    vdev_now() >= end)
 			return ret;
 		hang_up(v);
 		poll(NULL, 0, RETRY_MS);
@@ -158,103 +142,185 @@ static int begin(struct victim *v, enum case_state state, unsigned size, uint64_
 
 /* -- Kinds ------------------------------------------------------------------------ */
 
-static const char *message_name(unsigned i, char buf[CASE_NAME])
+/* The name is the first member of all. */
+union any_case {
+	char name[CASE_NAME];
+	struct case_message message;
+	struct case_frame frame;
+	struct case_memory memory;
+	struct case_addr addr;
+	struct case_ring ring;
+	struct case_flood flood;
+	struct case_channel channel;
+};
+
+static int send_wire(struct victim *v, const struct case_wire *w)
 {
-	struct case_message c;
-
-	case_message_at(i, &c);
-	return memcpy(buf, c.name, CASE_NAME);
-}
-
-static int play_message(struct victim *v, unsigned i, struct error *err)
-{
-	struct case_message c;
-	struct case_wire w;
-	int ret;
-
-	case_message_at(i, &c);
-	ret = begin(v, c.state, 256, 0, err);
-	if (ret < 0)
-		return ret;
-	case_wire_make(&v->side, &c, &w);
-	fe_send(v->side.fe, w.request, w.flags, w.body, w.size, w.fds, w.n_fds, NULL);
+	fe_send(v->side.fe, w->request, w->flags, w->body, w->size, w->fds, w->n_fds, NULL);
 	return 0;
 }
 
-static const char *frame_name(unsigned i, char buf[CASE_NAME])
+static void message_at(unsigned i, union any_case *c)
 {
-	struct case_frame c;
-
-	case_frame_at(i, &c);
-	return memcpy(buf, c.name, CASE_NAME);
+	case_message_at(i, &c->message);
 }
 
-static int play_frame(struct victim *v, unsigned i, struct error *err)
+static int play_message(struct victim *v, unsigned i, const union any_case *c, struct error *err)
 {
-	struct case_frame c;
-	int ret = begin(v, CASE_NEGOTIATED, 256, 0, err);
+	struct case_wire w;
+	int ret = begin(v, c->message.state, 0, err);
 
-	case_frame_at(i, &c);
+	if (ret < 0)
+		return ret;
+	case_wire_make(&v->side, &c->message, &w);
+	return send_wire(v, &w);
+}
+
+static void frame_at(unsigned i, union any_case *c)
+{
+	case_frame_at(i, &c->frame);
+}
+
+static int play_frame(struct victim *v, unsigned i, const union any_case *c, struct error *err)
+{
+	int ret = begin(v, CASE_NEGOTIATED, 0, err);
+
 	if (ret == 0)
-		case_frame_send(&c, v->side.fe, NULL);
+		case_frame_send(&c->frame, v->side.fe, NULL);
 	/* Half a message: no answer can be expected, only the next session. */
-	if (ret == 0 && c.end == FRAME_LEAVE)
+	if (ret == 0 && c->frame.end == FRAME_LEAVE)
 		hang_up(v);
 	return ret;
 }
 
-static const char *ring_name(unsigned i, char buf[CASE_NAME])
+static void memory_at(unsigned i, union any_case *c)
 {
-	struct case_ring c;
+	case_memory_at(i, &c->memory);
+}
 
-	case_ring_at(i, &c);
-	return memcpy(buf, c.name, CASE_NAME);
+static int play_memory(struct victim *v, unsigned i, const union any_case *c, struct error *err)
+{
+	CLOSE_FD int fd = fd_memfd("case", CASE_DATA_SIZE);
+	struct case_wire w;
+	int ret = begin(v, c->memory.state, 0, err);
+
+	if (ret < 0)
+		return ret;
+	if (c->memory.cut != CUT_NOTHING) {
+		case_memory_cut(&c->memory, &v->side, NULL);
+		return 0;
+	}
+	case_memory_make(&c->memory, &v->side, fd, &w);
+	return send_wire(v, &w);
+}
+
+static void addr_at(unsigned i, union any_case *c)
+{
+	case_addr_at(i, &c->addr);
+}
+
+static int play_addr(struct victim *v, unsigned i, const union any_case *c, struct error *err)
+{
+	int ret = begin(v, CASE_NEGOTIATED, layout(c->addr.packed), err);
+
+	if (ret == 0 && !has_layout(v, c->addr.packed))
+		ret = -EOPNOTSUPP;
+	if (ret == 0)
+		ret = tolerate(fe_mem_send(v->side.mem, v->side.fe, err));
+	if (ret == 0)
+		case_addr_play(&c->addr, &v->side, NULL);
+	return ret;
+}
+
+static void ring_at(unsigned i, union any_case *c)
+{
+	case_ring_at(i, &c->ring);
 }
 
 /* The device's own answer is of no interest, so it is not waited for. */
-static int play_ring(struct victim *v, unsigned i, struct error *err)
+static int play_ring(struct victim *v, unsigned i, const union any_case *c, struct error *err)
 {
 	struct fe_seg segs[4];
-	struct case_ring c;
 	unsigned k;
-	int ret;
+	int ret = begin(v, CASE_RUNNING, layout(c->ring.packed), err);
 
-	case_ring_at(i, &c);
-	ret = begin(v, CASE_RUNNING, CASE_RING, c.packed ? 0 : BIT(VIRTIO_F_RING_PACKED), err);
 	if (ret < 0)
 		return ret;
-	if (c.packed && !(v->side.features & BIT(VIRTIO_F_RING_PACKED)))
+	if (!has_layout(v, c->ring.packed))
 		return -EOPNOTSUPP;
 	for (k = 0; k < ARRAY_SIZE(segs); k++)
 		segs[k] = (struct fe_seg){ CASE_DATA_BASE + k * 0x1000ULL, CASE_PIECE };
-	if (fe_ring_add(v->side.ring, segs, 2, 2, c.add, v) < 0)
+	if (fe_ring_add(v->side.ring, segs, 2, 2, c->ring.add, v) < 0)
 		return -EOPNOTSUPP;     /* no indirect descriptors */
-	case_ring_spoil(&c, &v->side);
+	case_ring_spoil(&c->ring, &v->side);
 	fe_ring_force_kick(v->side.ring, v->side.fe, NULL);
 	return 0;
 }
 
-static const struct kind kinds[] = {
-	{ "message", case_message_count, message_name, play_message },
-	{ "frame", case_frame_count, frame_name, play_frame },
-	{ "ring", case_ring_count, ring_name, play_ring },
+static void flood_at(unsigned i, union any_case *c)
+{
+	case_flood_at(i, &c->flood);
+}
+
+static int play_flood(struct victim *v, unsigned i, const union any_case *c, struct error *err)
+{
+	int ret = begin(v, CASE_RUNNING, 0, err);
+
+	if (ret == 0)
+		case_flood_play(i, &v->side, NULL);
+	return ret;
+}
+
+static void channel_at(unsigned i, union any_case *c)
+{
+	case_channel_at(i, &c->channel);
+}
+
+static int play_channel(struct victim *v, unsigned i, const union any_case *c, struct error *err)
+{
+	int ret = begin(v, CASE_RUNNING, 0, err);
+
+	if (ret == 0 && case_channel_play(i, &v->side, &v->channel, NULL) == -EOPNOTSUPP)
+		ret = -EOPNOTSUPP;
+	return ret;
+}
+
+static const struct kind {
+	unsigned (*count)(void);
+	void (*at)(unsigned i, union any_case *c);
+	/* Into a session as it is wanted; what it says is no matter. */
+	int (*play)(struct victim *v, unsigned i, const union any_case *c, struct error *err);
+} kinds[] = {
+	{ case_message_count, message_at, play_message },
+	{ case_frame_count, frame_at, play_frame },
+	{ case_memory_count, memory_at, play_memory },
+	{ case_addr_count, addr_at, play_addr },
+	{ case_ring_count, ring_at, play_ring },
+	{ case_flood_count, flood_at, play_flood },
+	{ case_channel_count, channel_at, play_channel },
 };
+
+/* In the order of kinds. */
+static const char kind_names[] =
+	"message\0" "frame\0" "memory\0" "ring address\0" "ring\0" "flood\0" "channel\0";
 
 /* -- Verdicts ----------------------------------------------------------------------- */
 
 /* What the session says to a question; a hung up one of ours is closed. */
 static enum verdict ask_session(struct victim *v)
 {
+	const uint64_t end = vdev_now() + v->timeout_ms * 1000000ULL;
 	struct fe_message m;
 	int ret;
 
 	if (v->side.fe == NULL)
 		return CLOSED;
+	/* Answers to the case itself come first, but not without end. */
+	fe_set_total(v->side.fe, v->timeout_ms);
 	ret = fe_send(v->side.fe, VU_GET_FEATURES, VU_VERSION, NULL, 0, NULL, 0, NULL);
-	/* Answers to the case itself come first. */
 	do {
 		if (ret == 0)
-			ret = fe_recv(v->side.fe, &m, NULL);
+			ret = vdev_now() < end ? fe_recv(v->side.fe, &m, NULL) : -ETIMEDOUT;
 		if (ret == 0)
 			fe_message_finish(&m);
 	} while (ret == 0 && m.hdr.request != VU_GET_FEATURES);
@@ -266,8 +332,8 @@ static enum verdict ask_session(struct victim *v)
 /* What a fresh session meets. */
 static enum verdict ask_again(struct victim *v)
 {
-	int ret = begin(v, CASE_NEGOTIATED, CASE_RING, 0, NULL);
-	pid_t pid = v->side.fe != NULL ? pid_of(v->side.fe) : 0;
+	int ret = begin(v, CASE_NEGOTIATED, 0, NULL);
+	pid_t pid = v->side.fe != NULL ? vdev_pid(v->side.fe) : 0;
 	bool same = pid == v->pid;
 
 	v->pid = pid;
@@ -283,6 +349,7 @@ static enum verdict judge(struct victim *v)
 
 	hang_up(v);
 	again = ask_again(v);
+	v->lost = again == HUNG;
 	return again == SURVIVED ? session : again;
 }
 
@@ -295,7 +362,7 @@ static int first_look(struct victim *v, struct error *err)
 
 	if (ret < 0)
 		return ret;
-	v->pid = pid_of(v->side.fe);
+	v->pid = vdev_pid(v->side.fe);
 	ret = fe_negotiate(v->side.fe, 0, err);
 	if (ret < 0)
 		return error_prefix(err, "%s: ", v->path);
@@ -310,29 +377,30 @@ static void print(struct out *o, const char *what, const char *name, enum verdic
 {
 	if (out_for_people(o)) {
 		fprintf(o->file, "%-20s%s: %s\n", verdict == CLOSED ? "closed the session"
-			: verdict_names[verdict], what, name);
+			: case_text(verdict_names, verdict), what, name);
 		fflush(o->file);
 		return;
 	}
 	out_open(o, NULL);
 	out_text(o, "case", "%s: %s", what, name);
-	out_text(o, "verdict", "%s", verdict_names[verdict]);
+	out_string(o, "verdict", case_text(verdict_names, verdict));
 	out_close(o);
 }
 
+/* A back end that no longer answers a fresh session tells nothing of further cases. */
 static int play_kind(struct out *o, struct victim *v, const struct kind *kind, const char *only,
 		     unsigned totals[VERDICTS], struct error *err)
 {
-	char name[CASE_NAME];
+	union any_case c;
 	enum verdict verdict;
 	unsigned i;
 	int ret;
 
-	for (i = 0; i < kind->count(); i++) {
-		kind->name(i, name);
-		if (only != NULL && strstr(name, only) == NULL)
+	for (i = 0; i < kind->count() && !v->lost; i++) {
+		kind->at(i, &c);
+		if (only != NULL && strstr(c.name, only) == NULL)
 			continue;
-		ret = kind->play(v, i, err);
+		ret = kind->play(v, i, &c, err);
 		if (ret == -EOPNOTSUPP) {
 			hang_up(v);
 			continue;
@@ -341,7 +409,7 @@ static int play_kind(struct out *o, struct victim *v, const struct kind *kind, c
 			return error_set(err, ret, "%s: the back end does not come back", v->path);
 		verdict = judge(v);
 		totals[verdict]++;
-		print(o, kind->what, name, verdict);
+		print(o, case_text(kind_names, (unsigned)(kind - kinds)), c.name, verdict);
 	}
 	return 0;
 }
@@ -349,8 +417,9 @@ static int play_kind(struct out *o, struct victim *v, const struct kind *kind, c
 int hostile_run(struct out *o, const char *path, unsigned timeout_ms, const char *only,
 		struct error *err)
 {
-	struct victim v = { .path = path, .timeout_ms = timeout_ms,
-		.side = { .spare_region = 2, .spare_fd = fd_eventfd() } };
+	struct victim v = { .path = path, .timeout_ms = timeout_ms, .channel = -1,
+		.side = { .path = path, .timeout_ms = timeout_ms, .spare_region = 2,
+			.spare_fd = fd_eventfd() } };
 	unsigned k, totals[VERDICTS] = { 0 };
 	int ret = first_look(&v, err);
 
@@ -360,12 +429,13 @@ int hostile_run(struct out *o, const char *path, unsigned timeout_ms, const char
 			ret = play_kind(o, &v, &kinds[k], only, totals, err);
 		out_close(o);
 		for (k = 0; k < VERDICTS; k++)
-			out_number(o, verdict_names[k], totals[k]);
+			out_number(o, case_text(verdict_names, k), totals[k]);
 	}
 	hang_up(&v);
 	fd_close(&v.side.spare_fd);
 	if (ret == 0 && totals[DIED] + totals[HUNG] > 0)
-		ret = error_set(err, -EIO, "%s: the back end died of %u cases and hung in %u", path,
-				totals[DIED], totals[HUNG]);
+		ret = error_set(err, -EIO, "%s: the back end died of %u cases and hung in %u%s",
+				path, totals[DIED], totals[HUNG],
+				v.lost ? ", for good" : "");
 	return ret;
 }

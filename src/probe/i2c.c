@@ -193,11 +193,11 @@ static int print(struct vdev *v, struct out *o, const struct message *m, struct 
 		return 0;
 	text = malloc(3U * m->len + 1);
 	if (text == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	for (i = 0; i < m->len; i++)
 		snprintf(text + (size_t)3 * i, 4, "%02x ", in[i]);
 	text[3U * m->len - 1] = '\0';
-	out_text(o, NULL, "%s", text);
+	out_string(o, NULL, text);
 	return 0;
 }
 
@@ -209,7 +209,7 @@ static int transfer(struct vdev *v, struct out *o, char **words, unsigned n, str
 	int ret;
 
 	if (msgs == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	ret = read_messages(v, words, n, msgs, &k, err);
 	if (ret == 0)
 		ret = send(v, msgs, k, err);

@@ -10,7 +10,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,25 +25,7 @@ struct slot {
 	uint64_t start;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 /* -- CPU time of the back end ------------------------------------------------ */
-
-static pid_t peer_pid(const struct fe *fe)
-{
-	struct ucred cred;
-	socklen_t size = sizeof(cred);
-
-	if (getsockopt(fe_fd(fe), SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
-		return 0;
-	return cred.pid;
-}
 
 /* Fields 14 and 15 of /proc/PID/stat, behind the name, which may hold anything. */
 static bool cpu_ticks(pid_t pid, uint64_t *ret_ticks)
@@ -115,7 +96,7 @@ static int make_slot(struct target *t, struct slot *slot, struct error *err)
 
 	slot->segs = calloc(2 * s->segments + 2, sizeof(*slot->segs));
 	if (slot->segs == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	ret = fe_mem_alloc(t->v->mem, 0, out_size(s), ALIGN, &out);
 	if (ret == 0)
 		ret = fe_mem_alloc(t->v->mem, 0, in_size(s), ALIGN, &in);
@@ -141,7 +122,7 @@ static int make_slots(struct target *t, struct error *err)
 	t->idle = calloc(n, sizeof(struct slot *));
 	t->n_idle = calloc(t->setup.queues, sizeof(*t->n_idle));
 	if (t->slots == NULL || t->idle == NULL || t->n_idle == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	for (i = 0; ret == 0 && i < n; i++) {
 		slot = &t->slots[i];
 		slot->queue = i / t->setup.depth;
@@ -190,7 +171,7 @@ int target_open(const struct load_setup *setup, struct target **ret_target, stru
 	int ret;
 
 	if (t == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	t->setup = *setup;
 	ret = size_rings(&t->setup, err);
 	if (ret == 0) {
@@ -205,7 +186,7 @@ int target_open(const struct load_setup *setup, struct target **ret_target, stru
 		target_free(t);
 		return ret;
 	}
-	t->pid = peer_pid(t->v->fe);
+	t->pid = vdev_pid(t->v->fe);
 	*ret_target = t;
 	return 0;
 }
@@ -284,7 +265,7 @@ static int send_closed(struct run *r)
 
 	for (q = 0; q < r->t->setup.queues; q++) {
 		while (ret == 0 && r->t->n_idle[q] > 0 && may_send(r))
-			ret = send_one(r, q, now_ns());
+			ret = send_one(r, q, vdev_now());
 	}
 	return ret;
 }
@@ -314,7 +295,7 @@ static void finish_one(struct run *r, const struct fe_used *used)
 	const struct load *load = t->setup.driver->load;
 	struct slot *slot = used->token;
 
-	r->now = r->last = now_ns();
+	r->now = r->last = vdev_now();
 	hist_add(&t->hist, r->now - slot->start);
 	t->requests++;
 	t->bytes += t->setup.out + used->len;
@@ -455,13 +436,13 @@ static int turn(struct run *r)
 	if (any != 0)
 		return any < 0 ? any : 0;
 	ret = r->outstanding > 0 || may_send(r) ? wait_some(r) : 0;
-	r->now = now_ns();
+	r->now = vdev_now();
 	return ret < 0 ? ret : stalled(r);
 }
 
 int target_run(struct target *t, uint64_t ns, uint64_t requests, struct error *err)
 {
-	struct run r = { .t = t, .err = err, .now = now_ns(),
+	struct run r = { .t = t, .err = err, .now = vdev_now(),
 		.left = requests != 0 ? requests : UINT64_MAX };
 	uint64_t start = r.now, before = 0, after = 0;
 	int ret = 0;

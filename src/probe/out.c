@@ -112,25 +112,27 @@ void out_close(struct out *o)
 	o->filled = true;
 }
 
+void out_string(struct out *o, const char *key, const char *text)
+{
+	start(o, key);
+	if (o->json)
+		doc_json_string(o->file, text);
+	else
+		fputs(text, o->file);
+	finish(o);
+}
+
 void out_text(struct out *o, const char *key, const char *fmt, ...)
 {
 	FREE_PTR char *text = NULL;
-	const char *line = "";
 	va_list ap;
 
 	va_start(ap, fmt);
 	/* Bytes that were read are of any length. */
-	if (vasprintf(&text, fmt, ap) >= 0)
-		line = text;
-	else
+	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	va_end(ap);
-	start(o, key);
-	if (o->json)
-		doc_json_string(o->file, line);
-	else
-		fputs(line, o->file);
-	finish(o);
+	out_string(o, key, text != NULL ? text : "");
 }
 
 void out_number(struct out *o, const char *key, uint64_t value)

@@ -28,6 +28,7 @@ void out_open_list(struct out *o, const char *key);
 void out_close(struct out *o);
 
 void out_text(struct out *o, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void out_string(struct out *o, const char *key, const char *text);
 void out_number(struct out *o, const char *key, uint64_t value);
 void out_hex(struct out *o, const char *key, uint64_t value);  /* JSON: a string */
 /* Of a number below 2^63: unlike the cast alone, one instruction. */

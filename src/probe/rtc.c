@@ -159,7 +159,7 @@ static int compare(struct vdev *v, struct out *o, char **words, unsigned n, stru
 		return ret;
 	offsets = calloc(2 * times, sizeof(*offsets));
 	if (offsets == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	trips = offsets + times;
 	for (i = 0; ret == 0 && i < times; i++) {
 		before = host_now(types[cap.type].host);
@@ -260,7 +260,7 @@ static int alarms(struct vdev *v, struct out *o, char **words, unsigned n, struc
 		return ret;
 	late = calloc(times, sizeof(*late));
 	if (late == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	for (i = 0; ret == 0 && i < times; i++)
 		ret = one_alarm(v, clock, delay, &late[i], err);
 	if (ret == 0)

@@ -54,7 +54,7 @@ static void print(struct out *o, const char *key, const uint8_t *bytes, size_t n
 	for (i = 0; i < n; i++)
 		snprintf(text + 3 * i, 4, "%02x ", bytes[i]);
 	text[3 * n - 1] = '\0';
-	out_text(o, key, "%s", text);
+	out_string(o, key, text);
 out:
 	free(text);
 }
@@ -118,7 +118,7 @@ static struct spi *start(struct error *err)
 	struct spi *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
-		error_set(err, -ENOMEM, "out of memory");
+		error_memory(err);
 	else
 		s->head.bits_per_word = 8;
 	return s;
@@ -235,7 +235,7 @@ static int info(struct vdev *v, struct out *o, char **words, unsigned n, struct 
 	out_open_list(o, "modes");
 	for (i = 0; i < ARRAY_SIZE(funcs); i++) {
 		if ((le32_get(c.mode_func_supported) >> i & 1) != 0)
-			out_text(o, NULL, "%s", funcs[i]);
+			out_string(o, NULL, funcs[i]);
 	}
 	out_close(o);
 	out_number(o, "tx_wires", c.tx_nbits_supported >= 4 ? 8 : c.tx_nbits_supported >= 2 ? 4 :

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vdev.h"
@@ -75,6 +77,22 @@ int vdev_explain(const struct fe *fe, int ret, struct error *err)
 	return error_set(err, ret, "%s%s", text, hint);
 }
 
+pid_t vdev_pid(const struct fe *fe)
+{
+	struct ucred cred;
+	socklen_t size = sizeof(cred);
+
+	return getsockopt(fe_fd(fe), SOL_SOCKET, SO_PEERCRED, &cred, &size) == 0 ? cred.pid : 0;
+}
+
+uint64_t vdev_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
 /* -- Opening --------------------------------------------------------------- */
 
 static uint64_t wanted_features(const struct vdev_setup *s)
@@ -140,7 +158,7 @@ static int make_memory(struct vdev *v, const struct vdev_setup *s, struct error 
 
 	v->mem = fe_mem_new();
 	if (v->mem == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	ret = fe_mem_add(v->mem, &spec, err);
 	return ret < 0 ? ret : fe_mem_send(v->mem, v->fe, err);
 }
@@ -171,18 +189,21 @@ int vdev_open(const struct vdev_setup *setup, struct vdev **ret_vdev, struct err
 
 	bug_if(setup->queues > VDEV_MAX_QUEUES);
 	if (v == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	v->timeout_ms = setup->timeout_ms;
 	ret = vdev_dial(setup->path, setup->timeout_ms, setup->wait, &v->fe, err);
 	if (ret < 0) {
 		free(v);
 		return ret;
 	}
+	/* Many answers, each just in time, are no start. */
+	fe_set_total(v->fe, v->timeout_ms);
 	ret = negotiate(v, setup, err);
 	if (ret == 0)
 		ret = make_memory(v, setup, err);
 	if (ret == 0)
 		ret = start_rings(v, setup, err);
+	fe_set_total(v->fe, 0);
 	if (ret < 0) {
 		error_prefix(err, "%s: ", setup->path);
 		vdev_free(v);
@@ -198,6 +219,7 @@ void vdev_free(struct vdev *v)
 
 	if (v == NULL)
 		return;
+	fe_set_total(v->fe, v->timeout_ms);
 	for (i = 0; i < v->queues; i++) {
 		if (fe_ring_stop(v->rings[i], v->fe, NULL) < 0)
 			break;

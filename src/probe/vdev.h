@@ -6,6 +6,8 @@
 #ifndef PROBE_VDEV_H
 #define PROBE_VDEV_H
 
+#include <sys/types.h>
+
 #include "vhost-device/error.h"
 #include "vhost-frontend/ring.h"
 
@@ -13,7 +15,7 @@ enum { VDEV_MAX_QUEUES = 64 };
 
 struct vdev_setup {
 	const char *path;
-	unsigned timeout_ms;            /* of every single wait */
+	unsigned timeout_ms;            /* of the start, and of every single wait after it */
 	bool wait;                      /* until somebody listens */
 	unsigned queues, queue_size;
 	uint64_t features;              /* bits of the device that the driver understands */
@@ -41,6 +43,10 @@ int vdev_dial(const char *path, unsigned timeout_ms, bool wait, struct fe **ret_
 	      struct error *err);
 /* What a failed negotiation may mean, added to its text; returns ret. */
 int vdev_explain(const struct fe *fe, int ret, struct error *err);
+/* The process that listens, 0: not known. */
+pid_t vdev_pid(const struct fe *fe);
+/* Monotonic nanoseconds. */
+uint64_t vdev_now(void);
 
 /* *ret_vdev is the caller's, ended by vdev_free(). Errors name the path. */
 int vdev_open(const struct vdev_setup *setup, struct vdev **ret_vdev, struct error *err);

@@ -64,14 +64,6 @@ struct talk {
 
 static uint8_t data[BUFFER];
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 static uint64_t cpu_of(pid_t pid)
 {
 	struct timespec ts;
@@ -325,18 +317,18 @@ static int reset(struct vg_conn *c, struct error *err)
 static int run_to_guest(struct talk *l)
 {
 	struct accepted a = { .l = l };
-	uint64_t start = now_ns();
+	uint64_t start = vdev_now();
 	int ret = 0;
 
-	while (ret == 0 && !a.taken && now_ns() - start < 10 * l->slice)
+	while (ret == 0 && !a.taken && vdev_now() - start < 10 * l->slice)
 		ret = turn(l, &a);
 	if (ret == 0 && !a.taken)
 		return error_set(l->err, -ETIMEDOUT, "no client of the host came to the guest");
 	l->side->units = 0;
-	start = now_ns();
-	while (ret == 0 && now_ns() - start < l->slice && a.conn.state == VG_OPEN)
+	start = vdev_now();
+	while (ret == 0 && vdev_now() - start < l->slice && a.conn.state == VG_OPEN)
 		ret = turn(l, NULL);
-	l->side->ns = now_ns() - start;
+	l->side->ns = vdev_now() - start;
 	if (ret == 0 && l->side->units == 0)
 		ret = error_set(l->err, -ECONNRESET, "not a byte came to the guest");
 	return ret < 0 ? ret : reset(&a.conn, l->err);
@@ -344,10 +336,10 @@ static int run_to_guest(struct talk *l)
 
 static int open_out(struct talk *l, struct vg_conn *c)
 {
-	uint64_t start = now_ns();
+	uint64_t start = vdev_now();
 	int ret = vg_connect(&l->side->g, c, PORT, l->err);
 
-	while (ret == 0 && c->state == VG_ASKED && now_ns() - start < 10 * l->slice)
+	while (ret == 0 && c->state == VG_ASKED && vdev_now() - start < 10 * l->slice)
 		ret = turn(l, NULL);
 	if (ret == 0 && c->state != VG_OPEN)
 		ret = error_set(l->err, -ECONNREFUSED, "the guest cannot connect");
@@ -362,8 +354,8 @@ static int run_from_guest(struct talk *l)
 	int ret = open_out(l, &c), n;
 
 	before = __atomic_load_n(&l->units, __ATOMIC_RELAXED);
-	start = now_ns();
-	while (ret == 0 && now_ns() - start < l->slice && c.state == VG_OPEN) {
+	start = vdev_now();
+	while (ret == 0 && vdev_now() - start < l->slice && c.state == VG_OPEN) {
 		n = vg_write(&c, data + at, l->what->write - at, VSOCK_PACKET_MAX, l->err);
 		if (n < 0)
 			return n;
@@ -375,7 +367,7 @@ static int run_from_guest(struct talk *l)
 		if (n > 0 && ret == 0)
 			ret = vg_kick(&l->side->g, l->err);
 	}
-	l->side->ns = now_ns() - start;
+	l->side->ns = vdev_now() - start;
 	l->side->units = __atomic_load_n(&l->units, __ATOMIC_RELAXED) - before;
 	if (ret == 0 && c.state != VG_OPEN)
 		ret = error_set(l->err, -ECONNRESET, "the connection was reset under load");
@@ -389,18 +381,18 @@ static int run_trips(struct talk *l)
 	int ret = open_out(l, &c);
 
 	l->side->units = 0;
-	start = now_ns();
-	while (ret == 0 && c.state == VG_OPEN && now_ns() - start < l->slice) {
-		begun = now_ns();
+	start = vdev_now();
+	while (ret == 0 && c.state == VG_OPEN && vdev_now() - start < l->slice) {
+		begun = vdev_now();
 		ret = vg_write(&c, data, SMALL, SMALL, l->err);
 		n += SMALL;
 		while (ret >= 0 && l->side->units < n && c.state == VG_OPEN &&
-		       now_ns() - begun < 10 * l->slice)
+		       vdev_now() - begun < 10 * l->slice)
 			ret = turn(l, NULL);
-		hist_add(&l->side->hist, now_ns() - begun);
+		hist_add(&l->side->hist, vdev_now() - begun);
 		ret = ret < 0 ? ret : 0;
 	}
-	l->side->ns = now_ns() - start;
+	l->side->ns = vdev_now() - start;
 	l->side->units /= SMALL;
 	return ret < 0 ? ret : reset(&c, l->err);
 }
@@ -408,16 +400,16 @@ static int run_trips(struct talk *l)
 static int run_connects_in(struct talk *l)
 {
 	struct accepted a = { .l = l };
-	uint64_t start = now_ns(), before;
+	uint64_t start = vdev_now(), before;
 	unsigned i;
 	int ret = 0;
 
 	before = __atomic_load_n(&l->units, __ATOMIC_RELAXED);
-	while (ret == 0 && now_ns() - start < l->slice) {
+	while (ret == 0 && vdev_now() - start < l->slice) {
 		ret = turn(l, &a);
 		ret = ret == 0 ? a.ret : ret;
 	}
-	l->side->ns = now_ns() - start;
+	l->side->ns = vdev_now() - start;
 	l->side->units = __atomic_load_n(&l->units, __ATOMIC_RELAXED) - before;
 	__atomic_store_n(&l->stop, true, __ATOMIC_RELEASE);
 	for (i = 0; i < AT_ONCE; i++)
@@ -428,18 +420,18 @@ static int run_connects_in(struct talk *l)
 static int run_connects_out(struct talk *l)
 {
 	struct vg_conn c[AT_ONCE];
-	uint64_t start = now_ns();
+	uint64_t start = vdev_now();
 	unsigned i;
 	int ret = 0;
 
 	l->side->units = 0;
-	while (ret == 0 && now_ns() - start < l->slice) {
+	while (ret == 0 && vdev_now() - start < l->slice) {
 		memset(c, 0, sizeof(c));
 		for (i = 0; ret == 0 && i < AT_ONCE; i++)
 			ret = vg_connect(&l->side->g, &c[i], PORT, l->err);
 		for (i = 0; ret == 0 && i < AT_ONCE;) {
 			if (c[i].state == VG_ASKED)
-				ret = now_ns() - start < 20 * l->slice ? turn(l, NULL)
+				ret = vdev_now() - start < 20 * l->slice ? turn(l, NULL)
 					: error_set(l->err, -ETIMEDOUT, "no answer");
 			else if (c[i].refused)
 				ret = error_set(l->err, -ECONNREFUSED, "the guest cannot connect");
@@ -450,7 +442,7 @@ static int run_connects_out(struct talk *l)
 		for (i = 0; i < AT_ONCE; i++)
 			ret = ret == 0 ? reset(&c[i], l->err) : ret;
 	}
-	l->side->ns = now_ns() - start;
+	l->side->ns = vdev_now() - start;
 	return ret;
 }
 
@@ -501,18 +493,18 @@ static int run_plain(struct talk *l)
 	if (pthread_create(&l->thread, NULL, plain_main, l) != 0)
 		n = -1;
 	before = __atomic_load_n(&l->units, __ATOMIC_RELAXED);
-	start = now_ns();
-	while (n > 0 && now_ns() - start < l->slice) {
-		begun = now_ns();
+	start = vdev_now();
+	while (n > 0 && vdev_now() - start < l->slice) {
+		begun = vdev_now();
 		if (l->what->way != TO_GUEST)
 			n = send(fds[1], data, l->what->write, MSG_NOSIGNAL);
 		if (l->what->way != FROM_GUEST && n > 0)
 			n = recv(fds[1], buf, BUFFER, 0);
 		s->units += l->what->way == TRIPS ? 1 : (uint64_t)(n > 0 ? n : 0);
 		if (l->what->way == TRIPS)
-			hist_add(&s->hist, now_ns() - begun);
+			hist_add(&s->hist, vdev_now() - begun);
 	}
-	s->ns = now_ns() - start;
+	s->ns = vdev_now() - start;
 	if (l->what->way == FROM_GUEST)
 		s->units = __atomic_load_n(&l->units, __ATOMIC_RELAXED) - before;
 	__atomic_store_n(&l->stop, true, __ATOMIC_RELEASE);
@@ -742,12 +734,12 @@ static int crowd_open(struct crowd *c, struct vg_conn *conns)
 
 static int crowd_talk(struct crowd *c, struct vg_conn *conns)
 {
-	uint64_t end = now_ns() + 100 * c->l.slice;
+	uint64_t end = vdev_now() + 100 * c->l.slice;
 	unsigned i = 0;
 	int ret = 0;
 
 	c->l.side->units = 0;
-	while (ret == 0 && c->l.side->units < (uint64_t)CROWD * SMALL && now_ns() < end) {
+	while (ret == 0 && c->l.side->units < (uint64_t)CROWD * SMALL && vdev_now() < end) {
 		if (i < CROWD)
 			ret = vg_write(&conns[i], data, SMALL, SMALL, c->l.err);
 		i += ret > 0;
@@ -767,7 +759,7 @@ static int run_crowd(struct side *s, struct out *o, struct error *err)
 	struct rlimit files = { 0, 0 };
 	struct vg_conn *conns = calloc(CROWD, sizeof(*conns));
 	unsigned long before = memory_of(s->pid);
-	uint64_t start = now_ns();
+	uint64_t start = vdev_now();
 	unsigned i;
 	int ret;
 
@@ -785,7 +777,7 @@ static int run_crowd(struct side *s, struct out *o, struct error *err)
 		ret = error_set(err, -EAGAIN, "no thread");
 	if (ret == 0) {
 		ret = crowd_open(&c, conns);
-		s->ns = now_ns() - start;
+		s->ns = vdev_now() - start;
 		before = memory_of(s->pid) - before;
 		if (ret == 0)
 			ret = crowd_talk(&c, conns);
@@ -809,14 +801,6 @@ static int run_crowd(struct side *s, struct out *o, struct error *err)
 	return settle(&c.l);
 }
 
-static pid_t pid_of(const struct fe *fe)
-{
-	struct ucred cred;
-	socklen_t size = sizeof(cred);
-
-	return getsockopt(fe_fd(fe), SOL_SOCKET, SO_PEERCRED, &cred, &size) == 0 ? cred.pid : 0;
-}
-
 int vsock_load(const struct ends_setup *setup, struct out *o, struct error *err)
 {
 	struct side *s = calloc(SIDES, sizeof(*s));
@@ -825,7 +809,7 @@ int vsock_load(const struct ends_setup *setup, struct out *o, struct error *err)
 	int ret = 0;
 
 	if (s == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	vdev.queues = VSOCK_QUEUES;
 	vdev.queue_size = VG_QUEUE_SIZE;
 	vdev.memory = VG_MEMORY;
@@ -835,7 +819,7 @@ int vsock_load(const struct ends_setup *setup, struct out *o, struct error *err)
 		ret = vdev_open(&vdev, &s[i].v, err);
 		if (ret < 0)
 			break;
-		s[i].pid = pid_of(s[i].v->fe);
+		s[i].pid = vdev_pid(s[i].v->fe);
 		ret = vg_open(&s[i].g, s[i].v, err);
 	}
 	for (i = 0; ret == 0 && i < CASES; i++) {

@@ -145,7 +145,7 @@ static int open_pipe(struct vdev *v, char **words, struct pipe **ret_pipe, struc
 	int ret;
 
 	if (p == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	p->err = err;
 	p->c = (struct vg_conn){ .ctx = p, .got = to_output };
 	ret = num_parse(words[0], 0, UINT32_MAX, &port);

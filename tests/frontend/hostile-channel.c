@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
-/* A front end that misuses the channel on which the back end asks. */
+/*
+ * A front end that misuses the channel on which the back end asks: the cases of
+ * src/probe/cases-channel.c, and those in which the back end has asked.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -10,14 +13,10 @@
 #include "vhost-device/fd.h"
 
 enum how {
-	C_SEND,         /* these bytes are sent unasked */
-	C_ANSWER,       /* .. in answer to an in-band call */
-	C_CLOSE,        /* our end is closed */
-	C_CLOSE_ASKED,  /* .. when a call waits for its answer */
+	C_ANSWER,       /* these bytes answer an in-band call */
+	C_CLOSE_ASKED,  /* our end is closed when a call waits for its answer */
 	C_SILENT,       /* calls are never answered, nor read */
-	C_REPLACE,      /* a new channel takes the place of the old, over and over */
 	C_STRANGE,      /* something else than a stream socket: .request is an enum strange */
-	C_ITSELF,       /* the front end's own connection */
 };
 
 static const struct row {
@@ -26,12 +25,6 @@ static const struct row {
 	uint32_t request, flags, size;
 	unsigned send;
 } rows[] = {
-	{ "answer to nothing", C_SEND, VU_BACKEND_CONFIG_CHANGE, 5, 8, 20 },
-	{ "a request instead", C_SEND, VU_GET_FEATURES, 1, 0, 12 },
-	{ "version 0", C_SEND, VU_BACKEND_VRING_CALL, 0, 8, 20 },
-	{ "4 GiB announced", C_SEND, VU_BACKEND_VRING_CALL, 5, UINT32_MAX, 12 },
-	{ "half a header", C_SEND, VU_BACKEND_VRING_CALL, 5, 8, 6 },
-	{ "garbage", C_SEND, 0xdeadbeef, 0xdeadbeef, 0xdeadbeef, 200 },
 	{ "as it should be", C_ANSWER, VU_BACKEND_VRING_CALL, 5, 8, 20 },
 	{ "other request answered", C_ANSWER, VU_BACKEND_CONFIG_CHANGE, 5, 8, 20 },
 	{ "answer is no reply", C_ANSWER, VU_BACKEND_VRING_CALL, 1, 8, 20 },
@@ -39,23 +32,23 @@ static const struct row {
 	{ "answer empty", C_ANSWER, VU_BACKEND_VRING_CALL, 5, 0, 12 },
 	{ "answer too long", C_ANSWER, VU_BACKEND_VRING_CALL, 5, 16, 28 },
 	{ "answer cut off", C_ANSWER, VU_BACKEND_VRING_CALL, 5, 8, 15 },
-	{ "closed", C_CLOSE },
 	{ "closed when asked", C_CLOSE_ASKED },
 	{ "never answered", C_SILENT },
-	{ "replaced over and over", C_REPLACE },
 	{ "a memfd", C_STRANGE, X_MEMFD },
 	{ "a pipe", C_STRANGE, X_PIPE_IN },
-	{ "a directory", C_STRANGE, X_DIRECTORY },
 	{ "a socket without a peer", C_STRANGE, X_CLOSED_SOCKET },
 	{ "a listening socket", C_STRANGE, X_LISTENING_SOCKET },
 	{ "a datagram socket", C_STRANGE, X_DATAGRAM_SOCKET },
-	{ "/dev/zero", C_STRANGE, X_ZERO },
-	{ "the connection itself", C_ITSELF },
 };
 
 static const char *name(unsigned row)
 {
-	return rows[row].name;
+	static struct case_channel c;
+
+	if (row >= case_channel_count())
+		return rows[row - case_channel_count()].name;
+	case_channel_at(row, &c);
+	return c.name;
 }
 
 static void send_bytes(int fd, const struct row *r)
@@ -111,18 +104,11 @@ static void misuse(struct guest *g, const struct row *r, int *channel)
 {
 	CLOSE_FD int strange = -1;
 	unsigned i;
-	int fd;
 
 	switch (r->how) {
-	case C_SEND:
-		send_bytes(*channel, r);
-		break;
 	case C_ANSWER:
 		await_call(g, *channel);
 		send_bytes(*channel, r);
-		break;
-	case C_CLOSE:
-		fd_close(channel);
 		break;
 	case C_CLOSE_ASKED:
 		await_call(g, *channel);
@@ -133,38 +119,34 @@ static void misuse(struct guest *g, const struct row *r, int *channel)
 		for (i = 0; i < 200; i++)
 			serve_without(g);
 		break;
-	case C_REPLACE:
-		for (i = 0; i < 100; i++) {
-			fd = attach(g);
-			fd_close(channel);
-			*channel = fd;
-		}
-		break;
 	case C_STRANGE:
 		strange = strange_fd((enum strange)r->request);
 		/* Either is sound. */
 		if (fe_request(g->fe, VU_SET_BACKEND_REQ_FD, NULL, 0, &strange, 1, NULL, &err) < 0)
 			ck_assert_int_eq(err.code, -EREMOTEIO);
 		break;
-	case C_ITSELF:
-		/* Its answer goes to itself, who can make nothing of it. */
-		fd = fe_fd(g->fe);
-		ck_ok(fe_send(g->fe, VU_SET_BACKEND_REQ_FD, 9, NULL, 0, &fd, 1, &err));
-		break;
 	}
 }
 
 static void play(struct hostile *h, unsigned row)
 {
+	struct case_channel c = { .ends_session = false };
 	struct guest_setup setup = h->setup;
+	struct case_side side;
 	struct guest *g;
 	int channel;
 
 	setup.inband = true;
 	g = guest_new(&setup);
-	channel = attach(g);
-	misuse(g, &rows[row], &channel);
-	if (rows[row].how != C_ITSELF) {
+	if (row < case_channel_count()) {
+		case_channel_at(row, &c);
+		side = hostile_side(h, g);
+		ck_ok(case_channel_play(row, &side, &channel, &err));
+	} else {
+		channel = attach(g);
+		misuse(g, &rows[row - case_channel_count()], &channel);
+	}
+	if (!c.ends_session) {
 		serve_without(g);
 		ck_ok(fe_barrier(g->fe, &err));
 	}
@@ -174,7 +156,7 @@ static void play(struct hostile *h, unsigned row)
 
 static unsigned count(void)
 {
-	return ARRAY_SIZE(rows);
+	return case_channel_count() + ARRAY_SIZE(rows);
 }
 
 const struct hostile_kind hostile_channel = { "back-end channel", count, name, play };

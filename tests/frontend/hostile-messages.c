@@ -24,7 +24,7 @@ static void play(struct hostile *h, unsigned row)
 		g = hostile_guest(h, c.state);
 		if (c.state == CASE_CONNECTED)
 			guest_make_ring(g, 256, 0);
-		side = hostile_side(g);
+		side = hostile_side(h, g);
 		case_wire_make(&side, &c, &m);
 		m.flags |= ack ? VU_NEED_REPLY : 0;
 		/* What was refused has changed nothing. */

@@ -64,7 +64,7 @@ static void play_once(struct hostile *h, const struct case_ring *r, uint64_t lea
 	for (i = 0; i < ARRAY_SIZE(segs); i++)
 		segs[i] = (struct fe_seg){ guest_slot_at(i), CASE_PIECE };
 	guest_add(g, segs, 2, 2, r->add, g);
-	side = hostile_side(g);
+	side = hostile_side(h, g);
 	case_ring_spoil(r, &side);
 	ck_ok(fe_ring_force_kick(g->ring, g->fe, &err));
 	judge(g, r);

@@ -38,9 +38,10 @@ struct guest *hostile_guest(const struct hostile *h, enum case_state state)
 	return guest_new(&setup);
 }
 
-struct case_side hostile_side(const struct guest *g)
+struct case_side hostile_side(const struct hostile *h, const struct guest *g)
 {
-	return (struct case_side){ g->fe, g->mem, g->ring, g->features, 2, hostile_spare_fd() };
+	return (struct case_side){ h->setup.socket, SERVER_MS, g->fe, g->mem, g->ring, g->features,
+		2, hostile_spare_fd() };
 }
 
 /* -- Sending and judging --------------------------------------------------- */

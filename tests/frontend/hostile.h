@@ -34,7 +34,7 @@ extern const struct hostile_kind hostile_messages, hostile_frames, hostile_memor
 /* A victim in a state. */
 struct guest *hostile_guest(const struct hostile *h, enum case_state state);
 /* What right messages of its are made from. */
-struct case_side hostile_side(const struct guest *g);
+struct case_side hostile_side(const struct hostile *h, const struct guest *g);
 
 /* One message, and what must come of it; true: the session goes on. */
 bool hostile_send(struct guest *g, const struct case_wire *m, enum case_verdict v);

@@ -513,7 +513,10 @@ def hostile_to_ours(folder):
             done = expect(run('probe', '--hostile', path, '--json', timeout=200), 0)
             found = json.loads(done.stdout)
             assert found['died'] == 0 and found['hung'] == 0, found
-            assert len(found['cases']) == found['survived'] + found['closed_the_session'] > 250
+            cases = found['cases']
+            assert len(cases) == found['survived'] + found['closed_the_session'] > 380
+            assert {case['case'].split(':')[0] for case in cases} == {
+                'message', 'frame', 'memory', 'ring address', 'ring', 'flood', 'channel'}
             expect(run('probe', path), 0, device)
             done = expect(run('probe', '--hostile', path, '--only', '65537'), 0,
                           'message: SET_VRING_NUM, 65537')
