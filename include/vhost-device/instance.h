@@ -28,7 +28,10 @@ void instance_config_changed(struct instance *in);      /* coalesced, waits whil
 /* Add to a counter of the row. */
 void instance_stat(struct instance *in, unsigned counter, uint64_t n);
 
-/* Open a host file, close-on-exec; the fd or a negative errno with err set. */
+/*
+ * Open a host file, close-on-exec; the fd or a negative errno with err set. From any
+ * thread; in is NULL when the instance may have gone meanwhile.
+ */
 int host_open(struct instance *in, const char *path, int flags, struct error *err);
 
 #endif

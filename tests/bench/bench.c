@@ -212,7 +212,10 @@ static void check(int ret, const char *what)
 		bench_fail("%s: %s", what, err.text[0] != '\0' ? err.text : strerror(-ret));
 }
 
-/* Bit 0 is the device's: i2c insists on it, gpio has a queue more that nobody uses. */
+/*
+ * Bit 0 is the device's: i2c insists on it, of can it is classic frames, gpio
+ * has a queue more that nobody uses.
+ */
 static const uint64_t wanted = BIT(0) | BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_INDIRECT_DESC) |
 	BIT(VIRTIO_F_EVENT_IDX) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) |
 	BIT(VHOST_USER_F_PROTOCOL_FEATURES);
@@ -226,7 +229,7 @@ void bench_open(struct bench_client *c, const char *socket, uint64_t leave_out, 
 	check(fe_connect(socket, SERVER_MS, &c->fe, &err), socket);
 	check(fe_negotiate(c->fe, fe_all_protocol_features() &
 			   ~BIT(VU_PF_INBAND_NOTIFICATIONS), &err), "negotiation");
-	setup.features = fe_offered(c->fe) & wanted & ~leave_out;
+	setup.features = c->features = fe_offered(c->fe) & wanted & ~leave_out;
 	c->mem = fe_mem_new();
 	check(fe_mem_add(c->mem, &spec, &err), "guest memory");
 	check(fe_mem_alloc(c->mem, 0, data_size, 4096, &c->data), "guest memory");
@@ -235,6 +238,17 @@ void bench_open(struct bench_client *c, const char *socket, uint64_t leave_out, 
 	check(fe_set_features(c->fe, setup.features, &err), "features");
 	check(fe_mem_send(c->mem, c->fe, &err), "memory table");
 	check(fe_ring_start(c->ring, c->fe, &err), "ring start");
+}
+
+struct bench_client bench_beside(const struct bench_client *c, unsigned index, unsigned size)
+{
+	const struct fe_ring_setup setup = { .index = index, .size = size,
+		.features = c->features };
+	struct bench_client beside = *c;
+
+	check(fe_ring_new(c->mem, &setup, &beside.ring, &err), "ring");
+	check(fe_ring_start(beside.ring, c->fe, &err), "ring start");
+	return beside;
 }
 
 void bench_close(struct bench_client *c)
@@ -293,7 +307,7 @@ static const struct {
 	{ "latency", "Round trip of an empty request, one at a time", bench_latency },
 	{ "rate", "Empty requests, 32 at a time", bench_rate },
 	{ "rng", "Random bytes", bench_rng },
-	{ "bus", "Requests to gpio, i2c and rtc against empty ones; interrupts", bench_bus },
+	{ "bus", "Requests to buses and clocks against empty ones; interrupts", bench_bus },
 	{ "footprint", "Size, memory, start", bench_footprint },
 	{ "instructions", "Instructions a request", bench_instructions },
 };

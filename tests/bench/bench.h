@@ -44,12 +44,14 @@ struct bench_client {
 	struct fe *fe;
 	struct fe_mem *mem;
 	struct fe_ring *ring;
-	uint64_t data, data_size;
+	uint64_t data, data_size, features;
 };
 
 /* Waits until the server listens; any failure is the end. */
 void bench_open(struct bench_client *c, const char *socket, uint64_t leave_out, unsigned size,
 		uint64_t data_size);
+/* The same guest with another of its rings, which is the caller's to free. */
+struct bench_client bench_beside(const struct bench_client *c, unsigned index, unsigned size);
 void bench_close(struct bench_client *c);
 /* Signals wake a blocking read(), as an interrupt would. */
 void bench_block_on_calls(struct bench_client *c);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * What a request to a bus or a clock costs above one that does nothing: simulated
- * lines and registers, clocks of the host, against the empty request of
- * template, in rounds that alternate. Then interrupts: eight guests with 64
- * lines each, all armed, whose outputs are wired to them.
+ * lines, registers and chips, frames on a bus of this process, clocks of the
+ * host, against the empty request of template, in rounds that alternate. Then
+ * interrupts: eight guests with 64 lines each, all armed, whose outputs are
+ * wired to them.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -13,21 +14,24 @@
 #include "bench.h"
 #include "lines.h"
 #include "server.h"
+#include "wire/virtio-can.h"
 #include "wire/virtio-gpio.h"
 #include "wire/virtio-i2c.h"
 #include "wire/virtio-rtc.h"
 #include "wire/virtio-spi.h"
 
 enum { ROUNDS = 15, TRIPS = 1000, WARM_UP = 100, GUESTS = 8, RATE = 10000, SECONDS = 3,
-	IDLE_MS = 2000, CLIENT = 0x20, SECOND = 2048, WORDS = 32 };
+	IDLE_MS = 2000, REST_MS = 200, CLIENT = 0x20, SECOND = 2048, WORDS = 32, RING = 16,
+	FRAME = sizeof(struct virtio_can_hdr) + 8, BUFFERS = 8 };
 
 /* -- Requests --------------------------------------------------------------- */
 
 struct kind {
 	const char *name, *device, *socket;
-	const char *args[6];
-	void (*prepare)(struct bench_client *c);
+	const char *args[7];
+	void (*prepare)(struct kind *k);
 	unsigned (*add)(struct bench_client *c, unsigned turn);         /* how many requests */
+	void (*hear)(void);                     /* what else has to come back; NULL: nothing */
 	struct server server;
 	struct bench_client client;
 	double ns[ROUNDS], ratios[ROUNDS], cpu[ROUNDS];
@@ -64,14 +68,14 @@ static unsigned add_gpio(struct bench_client *c, unsigned type, uint32_t value)
 	return 1;
 }
 
-static void prepare_set(struct bench_client *c)
+static void prepare_set(struct kind *k)
 {
-	finish(c, add_gpio(c, GPIO_MSG_SET_DIRECTION, GPIO_DIRECTION_OUT));
+	finish(&k->client, add_gpio(&k->client, GPIO_MSG_SET_DIRECTION, GPIO_DIRECTION_OUT));
 }
 
-static void prepare_get(struct bench_client *c)
+static void prepare_get(struct kind *k)
 {
-	finish(c, add_gpio(c, GPIO_MSG_SET_DIRECTION, GPIO_DIRECTION_IN));
+	finish(&k->client, add_gpio(&k->client, GPIO_MSG_SET_DIRECTION, GPIO_DIRECTION_IN));
 }
 
 static unsigned add_set(struct bench_client *c, unsigned turn)
@@ -121,6 +125,64 @@ static unsigned add_clock(struct bench_client *c, unsigned turn)
 	return 1;
 }
 
+/* Two guests on a bus, of which one sends and one hears. */
+static struct bench_client hearer, heard;
+
+static void start_controller(struct bench_client *c)
+{
+	const struct virtio_can_control req = { le16(VIRTIO_CAN_SET_CTRL_MODE_START) };
+	struct bench_client control = bench_beside(c, VIRTIO_CAN_CONTROLQ, RING);
+
+	memcpy(view(c), &req, sizeof(req));
+	bench_add(&control, c->data, sizeof(req), 1);
+	finish(&control, 1);
+	if (view(c)[sizeof(req)] != VIRTIO_CAN_RESULT_OK)
+		bench_fail("a CAN controller does not start");
+	fe_ring_free(control.ring);
+}
+
+static void prepare_send(struct kind *k)
+{
+	start_controller(&k->client);
+}
+
+static void add_buffers(unsigned n)
+{
+	while (n-- > 0)
+		bench_add(&heard, hearer.data, 0, FRAME);
+	bench_kick(&heard);
+}
+
+static void prepare_hear(struct kind *k)
+{
+	start_controller(&k->client);
+	bench_open(&hearer, server_path(&k->server, "b.sock1"), 0, RING, 4096);
+	start_controller(&hearer);
+	heard = bench_beside(&hearer, VIRTIO_CAN_RXQ, RING);
+	add_buffers(BUFFERS);
+}
+
+static unsigned add_frame(struct bench_client *c, unsigned turn)
+{
+	const struct virtio_can_hdr hdr = { .msg_type = le16(VIRTIO_CAN_TX), .length = le16(8),
+		.can_id = le32(turn & 0x7FF) };
+
+	memcpy(view(c), &hdr, sizeof(hdr));
+	memset(view(c) + sizeof(hdr), (int)turn, FRAME - sizeof(hdr));
+	bench_add(c, c->data, FRAME, 1);
+	return 1;
+}
+
+static void hear_frame(void)
+{
+	uint64_t bytes = 0;
+
+	bench_wait(&heard);
+	add_buffers(bench_take(&heard, &bytes));
+	if (bytes != FRAME)
+		bench_fail("a frame is lost");
+}
+
 static struct kind kinds[] = {
 	{ "no-op", "template", "b.sock", { "-s", "@b.sock" }, NULL, add_empty },
 	{ "gpio set", "gpio", "b.sock0", { "-s", "@b.sock", "-l", "s64" }, prepare_set, add_set },
@@ -129,8 +191,25 @@ static struct kind kinds[] = {
 		add_register },
 	{ "spi transfer of 32 bytes", "spi", "b.sock0", { "-s", "@b.sock", "-l", "s0.0" }, NULL,
 		add_transfer },
+	{ "can frame sent", "can", "b.sock0", { "-s", "@b.sock", "-d", "bus:b" }, prepare_send,
+		add_frame },
+	{ "can frame from guest to guest", "can", "b.sock0",
+		{ "-s", "@b.sock", "-c2", "-d", "bus:b bus:b" }, prepare_hear, add_frame,
+		hear_frame },
 	{ "clock read", "rtc", "b.sock", { "-s", "@b.sock", "--no-tai" }, NULL, add_clock },
 };
+
+/* What is heard is waited for first: then the rest is there already. */
+static void trip(struct kind *k, unsigned turn)
+{
+	unsigned n = k->add(&k->client, turn);
+
+	if (k->hear != NULL) {
+		bench_kick(&k->client);
+		k->hear();
+	}
+	finish(&k->client, n);
+}
 
 static double trips_ns(struct kind *k)
 {
@@ -140,7 +219,7 @@ static double trips_ns(struct kind *k)
 	for (i = 0; i < WARM_UP + TRIPS; i++) {
 		if (i == WARM_UP)
 			start = bench_now_ns();
-		finish(&k->client, k->add(&k->client, i));
+		trip(k, i);
 	}
 	return (double)(bench_now_ns() - start) / TRIPS;
 }
@@ -156,10 +235,10 @@ static void end(struct server *s)
 static void start(struct kind *k)
 {
 	server_start(&k->server, k->device, k->args);
-	bench_open(&k->client, server_path(&k->server, k->socket), 0, 16, 4096);
+	bench_open(&k->client, server_path(&k->server, k->socket), 0, RING, 4096);
 	bench_pin_server(&k->server, 1);
 	if (k->prepare != NULL)
-		k->prepare(&k->client);
+		k->prepare(k);
 }
 
 static void report(struct kind *k, bool compare)
@@ -195,6 +274,10 @@ static void requests(void)
 	}
 	for (k = 0; k < ARRAY_SIZE(kinds); k++) {
 		bench_close(&kinds[k].client);
+		if (kinds[k].hear != NULL) {
+			fe_ring_free(heard.ring);
+			bench_close(&hearer);
+		}
 		end(&kinds[k].server);
 		report(&kinds[k], k > 0);
 	}
@@ -299,6 +382,8 @@ static void interrupts(void)
 		join(&guests[g], &s, g);
 	bench_pin_server(&s, 1);
 	edges(&s);
+	/* The buffers that were posted last are yet to be taken. */
+	poll(NULL, 0, REST_MS);
 	cpu = bench_server_ns(&s);
 	poll(NULL, 0, IDLE_MS);
 	bench_row("512 armed lines, processor time of 2 s idle",

@@ -32,13 +32,13 @@ static void run_list(const uint8_t *data, size_t size)
 	bug_if(text == NULL);
 	if (size > 0)
 		memcpy(text, data, size);
-	l = list_parse(text, &err);
+	l = list_parse(&i2c_lists, text, &err);
 	bug_if((l == NULL) != (err.text[0] != '\0') || strchr(err.text, '\n') != NULL);
 	for (i = 0; l != NULL && i < I2C_ADDRESSES; i++) {
 		bug_if(l->clients[i].listed && l->clients[i].bus >= l->n_buses);
 		bug_if(l->clients[i].host >= (i < I2C_SEVEN ? I2C_SEVEN : I2C_TEN));
 	}
-	list_free(l);
+	i2c_lists.free(l);
 }
 
 static void push(const uint8_t *r)

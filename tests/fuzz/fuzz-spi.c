@@ -31,14 +31,14 @@ static void run_list(const uint8_t *data, size_t size)
 	bug_if(text == NULL);
 	if (size > 0)
 		memcpy(text, data, size);
-	l = spi_list_parse(text, &err);
+	l = list_parse(&spi_lists, text, &err);
 	bug_if((l == NULL) != (err.text[0] != '\0') || strchr(err.text, '\n') != NULL);
 	bug_if(l != NULL && (l->n == 0 || l->n > LIST_MAX));
 	for (i = 0; l != NULL && i < l->n; i++) {
 		bug_if((l->items[i].kind == ITEM_HOST) != (l->items[i].path != NULL));
 		bug_if(l->items[i].sim == SIM_SHIFT && l->items[i].size == 0);
 	}
-	spi_list_free(l);
+	spi_lists.free(l);
 }
 
 static void push(const uint8_t *r)

@@ -282,12 +282,70 @@ REFUSED = [
     (['i2c', '-s', 'x', '-l', '1:32,1:33'], 'duplicate adapter 1', 1),
     (['i2c', '-s', 'x', '-l', '1:32:32'], 'address 0x20 is there twice', 1),
     (['i2c', '-s', 'x', '-l', '1:32,2:32'], 'address 0x20 is there twice', 1),
+    (['i2c', '-s', 'absent/x', '-l', 's1:32'], 'absent/x0: cannot be created', 1),
+    (['spi', '-s', 'x'], 'the following required arguments were not provided: --device', 2),
+    (['spi', '-l', 's0'], 'the following required arguments were not provided: --socket-path', 2),
+    # Of old a usage error here, unlike elsewhere.
+    (['spi', '-s', 'x', '-l', 's0', '-c', '0'], "invalid value '0' for '--socket-count <N>'", 2),
+    (['spi', '-s', 'x', '-l', 's0', '-c', 'x'], "invalid value 'x' for '--socket-count <N>'", 2),
+    (['spi', '-s', 'x', '--device-list', 's0'], "a similar argument exists: '--device'", 2),
+    (['spi', '-s', 'x', '-l', ''], 'a chip is missing', 1),
+    (['spi', '-s', 'x', '-l', '/dev/absent'], '/dev/absent: No such file or directory', 1),
+    (['spi', '-s', 'x', '-l', '/dev/null'], "/dev/null can't be accessed", 1),
+    (['spi', '-s', '..', '-l', 's0'], 'no final name', 1),
+    (['spi', '-s', 'absent/x', '-l', 's0'], 'absent/x0: cannot be created', 1),
+    (['can', '-s', 'x'], 'the following required arguments were not provided: --can-devices', 2),
+    (['can', '-d', 'bus:t'], 'the following required arguments were not provided: --socket-path',
+     2),
+    (['can', '-s', 'x', '-d', 'bus:t', '-c', '0'], "invalid value '0' for '--socket-count", 1),
+    (['can', '-s', 'x', '-d', 'bus:t', '-c', '2'], 'Invalid socket count', 1),
+    (['can', '-s', 'x', '-d', 'bus:t bus:t', '-c', '1'], 'Invalid socket count', 1),
+    # Whether the kernel of this machine has no SocketCAN, or no such interface.
+    (['can', '-s', 'x', '-d', 'absent'], 'Could not find can devices', 1),
+    (['can', '-s', 'x', '-d', ''], '"" is no name of an interface', 1),
+    (['can', '-s', '..', '-d', 'bus:t'], 'no final name', 1),
+    (['can', '-s', 'absent/x', '-d', 'bus:t'], 'absent/x0: cannot be created', 1),
+    (['rtc'], 'the following required arguments were not provided: --socket-path', 2),
+    (['rtc', '-s', 'x', '--no-utc=1'], "unexpected value '1' for '--no-utc' found", 2),
+    (['rtc', '-s', 'x', '--socket-fd', '3'], 'cannot be used with', 2),
+    (['rtc', '--socket-fd', '1000'], '1000', 1),
+    (['vsock'], 'the following required arguments were not provided: --socket-path', 2),
+    (['vsock', '--socket', 'x'], 'Required key uds-path or forward-cid not found', 1),
+    (['vsock', '--guest-cid', '2', '--socket', 'x', '--uds-path', 'y'], '--guest-cid', 1),
+    (['vsock', '--guest-cid', 'x', '--socket', 'x', '--uds-path', 'y'], '--guest-cid', 2),
+    (['vsock', '--socket', 'x', '--uds-path', 'y', '--queue-size', '3'], 'power of two', 1),
+]
+
+# Every option of the programs that this one takes the place of, long and short,
+# and the sockets that listen then.
+TAKEN = [
+    (['rng', '--socket-path', 'x', '--socket-count', '2', '--period', '1000', '--max-bytes', '9',
+      '--rng-source', '/dev/urandom'], ['x0', 'x1']),
+    (['rng', '-sx', '-c1', '-p1000', '-m9', '-f/dev/urandom'], ['x0']),
+    (['template', '--socket-path=x'], ['x']),
+    (['gpio', '--socket-path=x', '--socket-count=2', '--device-list=s4:s8'], ['x0', 'x1']),
+    (['gpio', '-s', 'x', '-c', '1', '-l', 's4'], ['x0']),
+    (['i2c', '--socket-path=x', '--socket-count=2', '--device-list=s2:32:21,s3:10:23'],
+     ['x0', 'x1']),
+    (['i2c', '-s', 'x', '-c', '1', '-l', 's0:32'], ['x0']),
+    (['spi', '--socket-path=x', '--socket-count=2', '--device=s0.0'], ['x0', 'x1']),
+    (['spi', '-s', 'x', '-c', '1', '-l', 's0'], ['x0']),
+    (['can', '--socket-path=x', '--can-devices=bus:a bus:b', '--socket-count', '2'], ['x0', 'x1']),
+    (['can', '-s', 'x', '-d', 'bus:a', '-c', '1'], ['x0']),
+    (['rtc', '--socket-path', 'x', '--no-offer-alarm', '--no-utc', '--no-tai'], ['x']),
+    (['rtc', '-s', 'x', '--no-monotonic'], ['x']),
+    (['vsock', '--guest-cid', '4', '--socket', 'x', '--uds-path', 'y', '--tx-buffer-size',
+      '65536', '--queue-size', '1024', '--groups', 'a+b'], ['x', 'y']),
+    (['vsock', '--vm', 'guest-cid=3,socket=x,uds-path=y,tx-buffer-size=65536,queue-size=1024,'
+      'groups=a', '--vm', 'guest_cid=4,socket=z,uds_path=w,queue_size=64,tx_buffer_size=9999'],
+     ['w', 'x', 'y', 'z']),
 ]
 
 
 def is_left_out(words):
     """A device that this build does not have."""
-    return words[:1] in (['template'], ['gpio'], ['i2c']) and run(words[0], '--help').code != 0
+    some = ('template', 'gpio', 'i2c', 'spi', 'can', 'rtc', 'vsock')
+    return words[:1] in [[name] for name in some] and run(words[0], '--help').code != 0
 
 
 @test
@@ -297,6 +355,18 @@ def every_spelling_of_a_value():
                   ['--once', '-m=18446744073709551615', '-s', 'r']):
         with folder(), Server('rng', *words):
             equal(os.listdir('.'), ['r0'])
+
+
+@test
+def every_option_of_old():
+    for words, sockets in TAKEN:
+        if is_left_out(words):
+            continue
+        with folder(), Server(*words) as server:
+            for name in sockets:
+                assert is_socket(name), (words, os.listdir('.'))
+            equal((words, server.finish(signal.SIGTERM)[0]), (words, 0))
+            equal((words, os.listdir('.')), (words, []))
 
 
 @test

@@ -15,7 +15,7 @@ ORDER = [
     ['channel', 'mem'],
     ['queue', 'chain', 'gbuf', 'device'],
     ['vu', 'upcall'],
-    ['instance', 'reset', 'listen', 'stats', 'sandbox', 'registry', 'conf', 'plan',
+    ['instance', 'reset', 'listen', 'list', 'stats', 'sandbox', 'registry', 'conf', 'plan',
      'control'],
     ['process', 'member', 'reload'],
 ]

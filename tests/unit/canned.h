@@ -8,7 +8,7 @@
 #include "vhost-device/error.h"
 #include "vhost-frontend/frontend.h"
 
-enum { TIMEOUT_MS = 2000, SHORT_MS = 30 };
+enum { TIMEOUT_MS = 20000, SHORT_MS = 30 };
 
 #define ck_ok(x) do { \
 	int ok_ = (x); \

@@ -14,7 +14,7 @@
 #include "fake-core.h"
 #include "vhost-device/worker.h"
 
-enum { TURNS = 6, DEADLINE_S = 10 };
+enum { TURNS = 6, DEADLINE_S = 30 };
 
 struct queue {
 	unsigned index;
@@ -310,7 +310,7 @@ void instance_stat(struct instance *in, unsigned counter, uint64_t n)
 
 int host_open(struct instance *in, const char *path, int flags, struct error *err)
 {
-	int fd = open(path, flags | O_CLOEXEC);
+	int fd = open(path, flags | O_CLOEXEC, 0600);
 
 	return fd >= 0 ? fd : error_set(err, -errno, "%s: %s", path, strerror(errno));
 }

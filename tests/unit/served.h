@@ -9,7 +9,7 @@
 #include "core/instance-core.h"
 #include "vhost-frontend/ring.h"
 
-enum { SERVED_DATA = 4 << 20, SERVED_WAIT_MS = 5000 };
+enum { SERVED_DATA = 4 << 20, SERVED_WAIT_MS = 20000 };
 
 struct served {
 	unsigned poll_us;               /* the loop polls; set before served_open() */

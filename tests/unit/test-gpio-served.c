@@ -349,35 +349,48 @@ static void add_request(unsigned n, unsigned type, unsigned line, uint32_t value
 	served_ok(fe_ring_add(served.ring, segs, 1, 1, FE_ADD_INDIRECT, served.view + IN + 64 * n));
 }
 
-/* Those that are answered, each with this status. */
-static unsigned take_answers(int status)
+struct answers {
+	unsigned good, failed;
+};
+
+/* Those that have come since. */
+static struct answers take_answers(void)
 {
+	struct answers answers = { 0 };
 	struct fe_used used;
-	unsigned n = 0;
 	int ret;
 
 	while ((ret = fe_ring_get(served.ring, &used, &served.err)) == 1) {
 		ck_assert_uint_eq(used.len, 2);
-		ck_assert_int_eq(*(unsigned char *)used.token, status);
-		n++;
+		if (*(unsigned char *)used.token == OK)
+			answers.good++;
+		else
+			answers.failed++;
 	}
 	served_ok(ret);
-	return n;
+	return answers;
 }
 
+/* That many answers, each with this status. */
 static void await_answers(unsigned n, int status)
 {
-	n -= take_answers(status);
-	while (n > 0) {
+	struct answers answers = take_answers();
+
+	for (;;) {
+		ck_assert_uint_eq(status == OK ? answers.failed : answers.good, 0);
+		n -= answers.good + answers.failed;
+		if (n == 0)
+			return;
 		served_ok(fe_ring_wait(served.ring, served.fe, SERVED_WAIT_MS, &served.err));
-		n -= take_answers(status);
+		answers = take_answers();
 	}
 }
 
 /* What has not begun goes back into the ring, and is done after the pause. */
 START_TEST(pause_of_a_slow_chip)
 {
-	unsigned i, done;
+	struct answers done;
+	unsigned i;
 
 	begin_list("s8[*/slow=50]", "coalesce", _i);
 	for (i = 0; i < 8; i++)
@@ -386,21 +399,26 @@ START_TEST(pause_of_a_slow_chip)
 	served_ok(fe_ring_force_kick(served.ring, served.fe, &served.err));
 	served_ok(fe_barrier(served.fe, &served.err));
 	served_ok(fe_ring_stop(served.ring, served.fe, &served.err));
-	done = take_answers(OK);
-	ck_assert_uint_lt(done, 8);
+	done = take_answers();
+	ck_assert_uint_eq(done.failed, 0);
+	ck_assert_uint_lt(done.good, 8);
 	served_ok(fe_ring_start(served.ring, served.fe, &served.err));
 	served_ok(fe_ring_force_kick(served.ring, served.fe, &served.err));
-	await_answers(8 - done, OK);
+	await_answers(8 - done.good, OK);
 	for (i = 0; i < 4; i++)
 		ck_assert_int_eq(ask(GPIO_MSG_GET_DIRECTION, i, 0), GPIO_DIRECTION_IN);
 	end();
 }
 END_TEST
 
-/* The bus hangs: the front end is answered after two seconds, the driver by an error. */
+/*
+ * The bus hangs: the front end is answered after two seconds, the driver by an
+ * error. (On a machine so busy that the stop comes late, the bus may be done by
+ * then.)
+ */
 START_TEST(stop_while_the_bus_hangs)
 {
-	unsigned failed;
+	struct answers answers;
 
 	begin_list("s1[*/slow=2600]", "coalesce", _i);
 	add_request(0, GPIO_MSG_SET_DIRECTION, 0, GPIO_DIRECTION_IN);
@@ -409,10 +427,10 @@ START_TEST(stop_while_the_bus_hangs)
 	served_ok(fe_ring_force_kick(served.ring, served.fe, &served.err));
 	await_answers(1, ERR);
 	served_ok(fe_ring_stop(served.ring, served.fe, &served.err));
-	failed = take_answers(ERR);
+	answers = take_answers();
 	served_ok(fe_ring_start(served.ring, served.fe, &served.err));
 	/* If the worker had not even seen it, it went back. */
-	if (failed == 0) {
+	if (answers.good + answers.failed == 0) {
 		served_ok(fe_ring_force_kick(served.ring, served.fe, &served.err));
 		await_answers(1, OK);
 	}
@@ -427,7 +445,7 @@ END_TEST
  */
 START_TEST(failed_requests_are_not_done)
 {
-	unsigned failed;
+	struct answers answers;
 
 	begin_list("s3[0-1/slow=10,2/slow=2600]", "coalesce", _i);
 	good(GPIO_MSG_SET_DIRECTION, 0, GPIO_DIRECTION_IN);
@@ -440,16 +458,19 @@ START_TEST(failed_requests_are_not_done)
 	/* Then line 2 is under way, and the others wait for the worker once more. */
 	await_answers(2, OK);
 	served_ok(fe_ring_stop(served.ring, served.fe, &served.err));
-	failed = take_answers(ERR);
+	answers = take_answers();
 	served_ok(fe_ring_start(served.ring, served.fe, &served.err));
-	/* If the worker had not even seen the last one, all went back. */
-	if (failed == 0) {
+	/*
+	 * What the worker had not even seen went back, and a stop that came late,
+	 * on a busy machine, may have found line 2 done.
+	 */
+	if (answers.failed == 0 || answers.good > 0) {
 		served_ok(fe_ring_force_kick(served.ring, served.fe, &served.err));
-		await_answers(3, OK);
+		await_answers(3 - answers.good - answers.failed, OK);
 		end();
 		return;
 	}
-	ck_assert_uint_eq(failed, 3);
+	ck_assert_uint_eq(answers.failed, 3);
 	ck_assert_int_ge(ask(GPIO_MSG_GET_VALUE, 2, 0), 0);
 	ck_assert_int_eq(ask(GPIO_MSG_GET_DIRECTION, 0, 0), GPIO_DIRECTION_IN);
 	post_event(1);

@@ -344,7 +344,7 @@ static const struct {
 
 START_TEST(lists_are_read)
 {
-	struct list *l = list_parse(lists[_i].text, &err);
+	struct list *l = list_parse(&i2c_lists, lists[_i].text, &err);
 	const struct list_client *c;
 	const struct list_bus *b;
 
@@ -357,20 +357,20 @@ START_TEST(lists_are_read)
 	ck_assert_int_eq(b->kind, lists[_i].kind);
 	ck_assert_uint_eq(b->number, lists[_i].number);
 	ck_assert_pstr_eq(b->name, lists[_i].name);
-	list_free(l);
+	i2c_lists.free(l);
 }
 END_TEST
 
 START_TEST(lists_list_nothing_else)
 {
-	struct list *l = list_parse("1:*:0x20=0x51,2", &err);
+	struct list *l = list_parse(&i2c_lists, "1:*:0x20=0x51,2", &err);
 	unsigned i, n = 0;
 
 	for (i = 0; i < I2C_ADDRESSES; i++)
 		n += l->clients[i].listed;
 	ck_assert_uint_eq(n, 0x77 - 0x08 + 1);
 	ck_assert(!l->clients[0x07].listed && !l->clients[0x78].listed);
-	list_free(l);
+	i2c_lists.free(l);
 }
 END_TEST
 
@@ -420,7 +420,7 @@ static const struct {
 
 START_TEST(bad_lists_say_why)
 {
-	ck_assert_ptr_null(list_parse(bad_lists[_i].text, &err));
+	ck_assert_ptr_null(list_parse(&i2c_lists, bad_lists[_i].text, &err));
 	ck_assert_msg(strstr(err.text, bad_lists[_i].says) != NULL, "%s: %s",
 		      bad_lists[_i].text, err.text);
 }
@@ -434,7 +434,7 @@ START_TEST(too_many_adapters)
 	for (i = 0; i <= I2C_BUSES_MAX; i++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u",
 			 i == 0 ? "" : ",", i);
-	ck_assert_ptr_null(list_parse(text, &err));
+	ck_assert_ptr_null(list_parse(&i2c_lists, text, &err));
 	ck_assert_str_eq(err.text, "more than 64 adapters");
 }
 END_TEST

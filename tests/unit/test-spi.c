@@ -597,7 +597,7 @@ END_TEST
 START_TEST(erasing_all_is_no_work_for_the_loop)
 {
 	const uint8_t enable = 0x06, status = 0x05, all = 0xc7;
-	struct list *l = spi_list_parse(_i == 0 ? "s0:nor=16M" : "s0:nor=1M", &err);
+	struct list *l = list_parse(&spi_lists, _i == 0 ? "s0:nor=16M" : "s0:nor=1M", &err);
 	struct chip *c = spi_chip_get((struct instance *)&conf, &l->items[0], false, false, &err);
 	struct spi_xfer x = { .tx = &all, .len = 1, .begins = true };
 	bool small = _i == 1;
@@ -618,7 +618,7 @@ START_TEST(erasing_all_is_no_work_for_the_loop)
 	c->ops->release(c);
 	ck_assert(!c->ops->lingers(c));
 	spi_chip_put(c);
-	spi_list_free(l);
+	spi_lists.free(l);
 }
 END_TEST
 
@@ -798,7 +798,7 @@ END_TEST
 START_TEST(selected_for_so_long_where_others_are)
 {
 	static char somebody;
-	struct list *l = spi_list_parse("s0.1", &err);
+	struct list *l = list_parse(&spi_lists, "s0.1", &err);
 	struct chip *other;
 
 	begin(T0, "s0.0:nor:cs=literal");
@@ -813,7 +813,7 @@ START_TEST(selected_for_so_long_where_others_are)
 	ck_assert(spi_bus_enter(other->bus, (struct instance *)&somebody));
 	spi_bus_leave(other->bus);
 	spi_chip_put(other);
-	spi_list_free(l);
+	spi_lists.free(l);
 	end();
 }
 END_TEST

@@ -16,7 +16,7 @@
 #include "served.h"
 #include "suite.h"
 
-enum { HOST = VSOCK_CID_HOST, CID = 3, PORT = 1000, MS = 5000, STREAM = VSOCK_TYPE_STREAM,
+enum { HOST = VSOCK_CID_HOST, CID = 3, PORT = 1000, MS = 20000, STREAM = VSOCK_TYPE_STREAM,
 	SEQ = VSOCK_TYPE_SEQPACKET, BULK = 3 << 20, HDR = 44 };
 
 extern const struct device device_vsock;

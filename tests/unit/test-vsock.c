@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* The socket device by itself: what needs no rings, only a guest's buffers and time. */
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -20,8 +22,19 @@ extern const struct device device_vsock;
 static struct vsock_conf conf;
 static char dir[40], path[60];
 static bool seen[FAKE_CHAINS];
+static unsigned presses;                /* writes that the kernel has no memory for */
 
-static void begin(const char *limit)
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	if (presses > 0) {
+		presses--;
+		errno = ENOBUFS;
+		return -1;
+	}
+	return syscall(SYS_sendmsg, fd, message, flags);
+}
+
+static void begin_with(const char *option, const char *text)
 {
 	struct error err = ERROR_NONE;
 
@@ -30,11 +43,16 @@ static void begin(const char *limit)
 	snprintf(path, sizeof(path), "%s/u", dir);
 	opt_defaults(device_vsock.options, &conf);
 	opt_set(opt_find(device_vsock.options, "uds-path", 8), &conf, path, &err);
-	if (limit != NULL)
-		opt_set(opt_find(device_vsock.options, "max-connections", 15), &conf, limit, &err);
+	if (option != NULL)
+		opt_set(opt_find(device_vsock.options, option, strlen(option)), &conf, text, &err);
 	fake_setup(&device_vsock, START);
 	memset(seen, 0, sizeof(seen));
 	ck_assert_msg(fake_open(&conf, 1, &err) == 0, "%s", err.text);
+}
+
+static void begin(const char *limit)
+{
+	begin_with(limit != NULL ? "max-connections" : NULL, limit);
 }
 
 static void finish(void)
@@ -433,6 +451,118 @@ START_TEST(paths)
 }
 END_TEST
 
+/* A connection of the guest's port 10, and the host's end of it. */
+static int open_conn(void)
+{
+	int fd = listen_at("_1"), peer;
+
+	put(VSOCK_OP_REQUEST, 10, 0);
+	ck_assert_uint_eq(get_op(), VSOCK_OP_RESPONSE);
+	peer = accept(fd, NULL, NULL);
+	ck_assert_int_ge(peer, 0);
+	forget("_1", fd);
+	return peer;
+}
+
+static void send_bytes(uint32_t n)
+{
+	static uint8_t packet[HDR + VSOCK_PACKET_MAX];
+	const struct virtio_vsock_hdr h = { .src_cid = le64(CID),
+		.dst_cid = le64(VSOCK_CID_HOST), .src_port = le32(10), .dst_port = le32(1),
+		.type = le16(VSOCK_TYPE_STREAM), .op = le16(VSOCK_OP_RW), .len = le32(n),
+		.buf_alloc = le32(65536) };
+
+	memcpy(packet, &h, HDR);
+	fake_push_to(VSOCK_TXQ, packet, HDR + n, 0);
+	fake_settle();
+}
+
+static unsigned connections(void)
+{
+	const struct vsock *v = fake.state;
+
+	return v->n_conns;
+}
+
+/* The kernel has no memory for a write: it is tried again, for some seconds. */
+START_TEST(no_memory_for_a_write)
+{
+	uint64_t now = START;
+	char byte;
+	int peer;
+
+	begin(NULL);
+	buffers(10);
+	fake_start();
+	peer = open_conn();
+	presses = 5;
+	send_bytes(1);
+	while (presses > 0) {
+		ck_assert_int_lt(recv(peer, &byte, 1, MSG_DONTWAIT), 0);
+		now += 101ULL * NS_PER_MS;
+		ck_assert_uint_lt(now, START + 1000ULL * NS_PER_MS);
+		fake_at(now);
+		fake_settle();
+	}
+	now += 101ULL * NS_PER_MS;
+	fake_at(now);
+	ck_assert_int_eq(recv(peer, &byte, 1, MSG_DONTWAIT), 1);
+	send_bytes(1);
+	ck_assert_int_eq(recv(peer, &byte, 1, MSG_DONTWAIT), 1);
+	ck_assert_uint_eq(get_op(), VSOCK_OP_INVALID);
+	presses = 1000;
+	send_bytes(1);
+	while (connections() > 0) {
+		now += 101ULL * NS_PER_MS;
+		ck_assert_uint_lt(now, START + 20000ULL * NS_PER_MS);
+		fake_at(now);
+		fake_settle();
+	}
+	ck_assert_uint_gt(now, START + 3000ULL * NS_PER_MS);
+	presses = 0;
+	ck_assert_uint_eq(get_op(), VSOCK_OP_RST);
+	ck_assert_int_eq(recv(peer, &byte, 1, MSG_DONTWAIT), 0);
+	close(peer);
+	finish();
+}
+END_TEST
+
+/* What a guest left behind waits as long as somebody reads of it now and then. */
+START_TEST(lingering_ends)
+{
+	static uint8_t data[VSOCK_PACKET_MAX];
+	const uint64_t minute = 60000ULL * NS_PER_MS;
+	struct vsock *v;
+	uint64_t had;
+	int peer;
+
+	begin_with("tx-buffer-size", "8388608");
+	buffers(100);
+	fake_start();
+	peer = open_conn();
+	v = fake.state;
+	while (v->all->out.n < 3 << 20)
+		send_bytes(VSOCK_PACKET_MAX);
+	put(VSOCK_OP_SHUTDOWN, 10, VSOCK_SHUT_BOTH);
+	while (get_op() != VSOCK_OP_RST)
+		;
+	fake_at(START + minute - 1);
+	ck_assert_uint_eq(connections(), 1);
+	/* As much as makes the socket writable. */
+	for (had = v->all->got; v->all->got == had;) {
+		ck_assert_int_gt(recv(peer, data, sizeof(data), MSG_DONTWAIT), 0);
+		fake_settle();
+	}
+	fake_at(START + 2 * minute - 2);
+	ck_assert_uint_eq(connections(), 1);
+	fake_at(START + 2 * minute);
+	ck_assert_uint_eq(connections(), 0);
+	ck_assert_uint_eq(v->buffered, 0);
+	close(peer);
+	finish();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("vsock");
@@ -449,6 +579,8 @@ int main(void)
 	tcase_add_test(tc, credit_within_a_message);
 	tcase_add_test(tc, closed_behind_a_half);
 	tcase_add_test(tc, no_guest);
+	tcase_add_test(tc, no_memory_for_a_write);
+	tcase_add_test(tc, lingering_ends);
 	tcase_add_loop_test(tc, paths, 0, 3);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

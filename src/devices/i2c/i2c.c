@@ -488,33 +488,11 @@ static void i2c_stop(struct queue *q)
 	queue_return_all(q);
 }
 
-static const char *list_text(const struct i2c_conf *conf, size_t i)
-{
-	return ((char *const *)conf->lists.items)[i];
-}
-
-static struct list *list_read(const char *text, struct error *err)
-{
-	struct list *l = list_parse(text, err);
-
-	if (l == NULL)
-		error_prefix(err, "--device-list %s: ", text);
-	return l;
-}
-
 static int i2c_check(void *c, struct error *err)
 {
 	const struct i2c_conf *conf = c;
-	struct list *l;
-	size_t i;
 
-	for (i = 0; i < conf->lists.n; i++) {
-		l = list_read(list_text(conf, i), err);
-		if (l == NULL)
-			return -EINVAL;
-		list_free(l);
-	}
-	return 0;
+	return list_check(&i2c_lists, &conf->lists, err);
 }
 
 static int open_capture(struct i2c *d, const char *path, struct error *err)
@@ -533,14 +511,10 @@ static int open_capture(struct i2c *d, const char *path, struct error *err)
 static int open_list(struct i2c *d, const struct i2c_conf *conf, struct error *err)
 {
 	struct adapter_tuning tuning = conf->tuning;
-	unsigned count = instance_count(d->in), i, k;
-	size_t n = conf->lists.n;
+	unsigned i, k;
 
 	tuning.wait = conf->missing == MISSING_WAITS;
-	if (n != 1 && n != count)
-		return error_set(err, -EINVAL, "--device-list is there %zu times for %u sockets: "
-				 "give one list for all, or one for each", n, count);
-	d->list = list_read(list_text(conf, n == 1 ? 0 : instance_index(d->in)), err);
+	d->list = list_of(&i2c_lists, &conf->lists, d->in, err);
 	if (d->list == NULL)
 		return -EINVAL;
 	for (i = 0; i < d->list->n_buses; i++) {
@@ -585,7 +559,7 @@ static void i2c_close(struct instance *in)
 	timer_finish(&d->limit);
 	for (i = 0; i < I2C_BUSES_MAX; i++)
 		adapter_put(take_ptr(d->adapters[i]));
-	list_free(take_ptr(d->list));
+	i2c_lists.free(take_ptr(d->list));
 	free(take_ptr(d->t));
 	if (d->capture != NULL)
 		fclose(take_ptr(d->capture));

@@ -21,13 +21,6 @@ enum { ANY_FIRST = 0x08, ANY_LAST = 0x77, EEPROM_MAX = 65536, SLOW_MAX = 60000 }
 
 static const char dev_prefix[] = "/dev/i2c-";
 
-/* The text is cut into pieces in place; at moves on. */
-struct parser {
-	struct list *list;
-	struct error *err;
-	char *at;
-};
-
 /* Addresses of the guest, inclusive, and the first one on the bus. */
 struct span {
 	bool any;
@@ -43,19 +36,6 @@ struct list_text list_address(unsigned index)
 	else
 		snprintf(t.s, sizeof(t.s), "0x%03x/ten", (index - I2C_SEVEN) % I2C_TEN);
 	return t;
-}
-
-static char *trim(char *s)
-{
-	char *end;
-
-	while (isspace((unsigned char)*s))
-		s++;
-	end = s + strlen(s);
-	while (end > s && isspace((unsigned char)end[-1]))
-		end--;
-	*end = '\0';
-	return s;
 }
 
 static int digit_value(char c)
@@ -90,7 +70,7 @@ static int number(const char *s, uint64_t min, uint64_t max, uint64_t *ret_value
 	return 0;
 }
 
-static int address(struct parser *p, const char *s, bool ten, uint16_t *ret_address)
+static int address(struct list_parser *p, const char *s, bool ten, uint16_t *ret_address)
 {
 	uint64_t v;
 	int ret = number(s, 0, ten ? I2C_TEN - 1 : I2C_SEVEN - 1, &v);
@@ -107,7 +87,7 @@ static int address(struct parser *p, const char *s, bool ten, uint16_t *ret_addr
 
 /* Clients. */
 
-static int word_number(struct parser *p, const char *word, const char *value, uint64_t min,
+static int word_number(struct list_parser *p, const char *word, const char *value, uint64_t min,
 		       uint64_t max, uint32_t *target)
 {
 	uint64_t v;
@@ -119,8 +99,10 @@ static int word_number(struct parser *p, const char *word, const char *value, ui
 	return 0;
 }
 
-static int word_eeprom(struct parser *p, struct list_client *c, const char *value)
+static int word_eeprom(struct list_parser *p, void *item, char *value)
 {
+	struct list_client *c = item;
+
 	c->sim = SIM_EEPROM;
 	if (value == NULL)
 		return 0;
@@ -132,31 +114,40 @@ static int word_eeprom(struct parser *p, struct list_client *c, const char *valu
 	return 0;
 }
 
-static int word_regs(struct parser *p, struct list_client *c, const char *value)
+static int word_regs(struct list_parser *p, void *item, char *value)
 {
+	struct list_client *c = item;
+
 	c->sim = SIM_REGS;
 	return 0;
 }
 
-static int word_block(struct parser *p, struct list_client *c, const char *value)
+static int word_block(struct list_parser *p, void *item, char *value)
 {
+	struct list_client *c = item;
+
 	c->sim = SIM_BLOCK;
 	return 0;
 }
 
-static int word_nak(struct parser *p, struct list_client *c, const char *value)
+static int word_nak(struct list_parser *p, void *item, char *value)
 {
+	struct list_client *c = item;
+
 	c->nak = true;
 	return value == NULL ? 0 : word_number(p, "nak", value, 0, 8192, &c->nak_after);
 }
 
-static int word_slow(struct parser *p, struct list_client *c, const char *value)
+static int word_slow(struct list_parser *p, void *item, char *value)
 {
+	struct list_client *c = item;
+
 	return word_number(p, "slow", value, 0, SLOW_MAX, &c->slow);
 }
 
-static int word_ro(struct parser *p, struct list_client *c, const char *value)
+static int word_ro(struct list_parser *p, void *item, char *value)
 {
+	struct list_client *c = item;
 	uint32_t bytes = 1;
 
 	if (value != NULL && word_number(p, "ro", value, 0, 8192, &bytes) < 0)
@@ -166,69 +157,65 @@ static int word_ro(struct parser *p, struct list_client *c, const char *value)
 	return 0;
 }
 
-static int word_force(struct parser *p, struct list_client *c, const char *value)
+static int word_force(struct list_parser *p, void *item, char *value)
 {
+	struct list_client *c = item;
+
 	c->force = true;
 	return 0;
 }
 
-static int word_split(struct parser *p, struct list_client *c, const char *value)
+static int word_split(struct list_parser *p, void *item, char *value)
 {
+	struct list_client *c = item;
+
 	c->split = true;
 	return 0;
 }
 
-static int word_pec(struct parser *p, struct list_client *c, const char *value)
+static int word_pec(struct list_parser *p, void *item, char *value)
 {
+	struct list_client *c = item;
+
 	c->pec = true;
 	return 0;
 }
 
-static int word_ten(struct parser *p, struct list_client *c, const char *value)
+static int word_ten(struct list_parser *p, void *item, char *value)
 {
+	struct list_client *c = item;
+
 	c->ten = true;
 	return 0;
 }
 
-enum word_value { NO_VALUE, MAY_VALUE, MUST_VALUE };
 enum word_place { ANYWHERE, ON_HOST, ON_SIM, ON_SMBUS };
 
-static const struct word {
-	const char *name;
-	int (*parse)(struct parser *p, struct list_client *c, const char *value);
-	enum word_value value;
-	enum word_place place;
-} words[] = {
-	{ "block", word_block, NO_VALUE, ON_SIM },
-	{ "eeprom", word_eeprom, MAY_VALUE, ON_SIM },
-	{ "force", word_force, NO_VALUE, ON_HOST },
-	{ "nak", word_nak, MAY_VALUE, ON_SIM },
-	{ "pec", word_pec, NO_VALUE, ON_HOST },
-	{ "regs", word_regs, NO_VALUE, ON_SIM },
-	{ "ro", word_ro, MAY_VALUE, ANYWHERE },
-	{ "slow", word_slow, MUST_VALUE, ON_SIM },
-	{ "split", word_split, NO_VALUE, ON_SMBUS },
-	{ "ten", word_ten, NO_VALUE, ANYWHERE },
+static const struct list_word client_words[] = {
+	{ "block", word_block, LIST_NO_VALUE, ON_SIM },
+	{ "eeprom", word_eeprom, LIST_MAY_VALUE, ON_SIM },
+	{ "force", word_force, LIST_NO_VALUE, ON_HOST },
+	{ "nak", word_nak, LIST_MAY_VALUE, ON_SIM },
+	{ "pec", word_pec, LIST_NO_VALUE, ON_HOST },
+	{ "regs", word_regs, LIST_NO_VALUE, ON_SIM },
+	{ "ro", word_ro, LIST_MAY_VALUE, ANYWHERE },
+	{ "slow", word_slow, LIST_MUST_VALUE, ON_SIM },
+	{ "split", word_split, LIST_NO_VALUE, ON_SMBUS },
+	{ "ten", word_ten, LIST_NO_VALUE, ANYWHERE },
 };
+static const struct list_words words = { client_words, ARRAY_SIZE(client_words), "/", "NUMBER" };
 
-static int client_word(struct parser *p, struct list_client *c, char *text)
+static int client_word(struct list_parser *p, struct list_client *c, char *text)
 {
-	char *value = strchr(text, '=');
-	const struct word *w = words, *end = words + ARRAY_SIZE(words);
-	const struct list_bus *b = &p->list->buses[c->bus];
+	const struct list *l = p->list;
+	const struct list_bus *b = &l->buses[c->bus];
 	bool sim = b->kind == BUS_SIM;
+	const struct list_word *w;
+	char *value;
 
-	if (value != NULL)
-		*value++ = '\0';
-	while (w < end && strcmp(w->name, text) != 0)
-		w++;
-	if (w == end)
-		return error_set(p->err, -EINVAL, "/%s is unknown: there are block, eeprom, "
-				 "force, nak, pec, regs, ro, slow, split and ten", text);
-	if (value != NULL && w->value == NO_VALUE)
-		return error_set(p->err, -EINVAL, "/%s takes no value", text);
-	if (value == NULL && w->value == MUST_VALUE)
-		return error_set(p->err, -EINVAL, "/%s needs a value: /%s=NUMBER", text, text);
+	w = list_word(p, &words, text, &value);
+	if (w == NULL)
+		return -EINVAL;
 	if (w->place == ON_SMBUS && sim && !b->smbus)
 		return error_set(p->err, -EINVAL, "/%s is only for adapters with SMBus alone",
 				 text);
@@ -238,9 +225,10 @@ static int client_word(struct parser *p, struct list_client *c, char *text)
 	return w->parse(p, c, value);
 }
 
-static int add_client(struct parser *p, const struct list_client *c, unsigned index)
+static int add_client(struct list_parser *p, const struct list_client *c, unsigned index)
 {
-	struct list_client *at = &p->list->clients[index];
+	struct list *l = p->list;
+	struct list_client *at = &l->clients[index];
 
 	/* '*' fills up what nothing else names, whatever comes first. */
 	if (c->any && at->listed)
@@ -254,7 +242,7 @@ static int add_client(struct parser *p, const struct list_client *c, unsigned in
 	return 0;
 }
 
-static int span_parse(struct parser *p, char *text, bool ten, struct span *s)
+static int span_parse(struct list_parser *p, char *text, bool ten, struct span *s)
 {
 	char *host = strchr(text, '='), *last;
 
@@ -275,7 +263,7 @@ static int span_parse(struct parser *p, char *text, bool ten, struct span *s)
 	return 0;
 }
 
-static int clients_parse(struct parser *p, char *text, uint8_t bus)
+static int clients_parse(struct list_parser *p, char *text, uint8_t bus)
 {
 	struct list_client c = { .bus = bus };
 	struct span s = { .any = false };
@@ -309,18 +297,6 @@ static int clients_parse(struct parser *p, char *text, uint8_t bus)
 
 /* Buses. */
 
-/* Ends the piece before ':' or ',', returns which it was, or 0 at the end. */
-static int cut(char *s, char **ret_next)
-{
-	int c;
-
-	s += strcspn(s, ":,");
-	c = (unsigned char)*s;
-	*s = '\0';
-	*ret_next = c == '\0' ? s : s + 1;
-	return c;
-}
-
 static bool sim_kind(struct list_bus *b, const char *text)
 {
 	static const char smbus[] = "/smbus";
@@ -352,54 +328,33 @@ static void bus_kind(struct list_bus *b, const char *text)
 		b->kind = BUS_NAME;
 }
 
-/* The name of a bus, and what ends it; or negative with err set. */
-static int bus_name(struct parser *p, struct list_bus *b, char **ret_name)
-{
-	char quote;
-	int end;
-	char *s = p->at, *tail;
-
-	s += strspn(s, " \t");
-	quote = *s;
-	if (quote != '"' && quote != '\'') {
-		end = cut(s, &p->at);
-		*ret_name = trim(s);
-		bus_kind(b, *ret_name);
-		return end;
-	}
-	tail = strchr(s + 1, quote);
-	if (tail == NULL)
-		return error_set(p->err, -EINVAL, "the quote before %s is not closed", s + 1);
-	*tail++ = '\0';
-	*ret_name = s + 1;
-	b->kind = BUS_NAME;
-	s = tail;
-	end = cut(s, &p->at);
-	if (*trim(s) != '\0')
-		return error_set(p->err, -EINVAL, "'%s' follows a quoted name", s);
-	return end;
-}
-
 static bool same_bus(const struct list_bus *a, const struct list_bus *b)
 {
 	if (a->kind != b->kind)
 		return false;
-	return a->kind == BUS_NAME ? strcmp(a->name, b->name) == 0 : a->number == b->number;
+	if (a->name != NULL && b->name != NULL)
+		return strcmp(a->name, b->name) == 0;
+	return a->number == b->number;
 }
 
-static int bus_parse(struct parser *p, char *ret_end)
+static int bus_parse(struct list_parser *p)
 {
 	struct list *l = p->list;
 	struct list_bus *b = &l->buses[l->n_buses];
-	char *name = p->at, *text;
+	char *name, *text;
+	bool quoted;
 	unsigned i;
 	int end;
 
 	if (l->n_buses == I2C_BUSES_MAX)
 		return error_set(p->err, -E2BIG, "more than %d adapters", I2C_BUSES_MAX);
-	end = bus_name(p, b, &name);
+	end = list_name(p, "name", &name, &quoted);
 	if (end < 0)
 		return end;
+	if (quoted)
+		b->kind = BUS_NAME;
+	else
+		bus_kind(b, name);
 	if (*name == '\0')
 		return error_set(p->err, -EINVAL, "adapter missing: write NUMBER:ADDRESS");
 	l->n_buses++;
@@ -414,42 +369,24 @@ static int bus_parse(struct parser *p, char *ret_end)
 					 "with all its addresses", name);
 	}
 	while (end == ':') {
-		text = p->at;
-		end = cut(text, &p->at);
-		if (clients_parse(p, trim(text), (uint8_t)(b - l->buses)) < 0)
+		end = list_cut(p, &text);
+		if (clients_parse(p, text, (uint8_t)(b - l->buses)) < 0)
 			return -EINVAL;
 	}
-	*ret_end = (char)end;
-	return 0;
+	return end;
 }
 
-struct list *list_parse(const char *text, struct error *err)
+static void free_list(void *list)
 {
-	struct parser p = { .err = err };
-	FREE_PTR char *copy = strdup(text);
-	char end = ',';
-
-	p.list = calloc(1, sizeof(*p.list));
-	if (copy == NULL || p.list == NULL) {
-		free(p.list);
-		error_set(err, -ENOMEM, "out of memory");
-		return NULL;
-	}
-	p.at = trim(copy);
-	while (end == ',') {
-		if (bus_parse(&p, &end) < 0) {
-			list_free(p.list);
-			return NULL;
-		}
-	}
-	return p.list;
-}
-
-void list_free(struct list *l)
-{
+	struct list *l = list;
 	unsigned i;
 
 	for (i = 0; l != NULL && i < l->n_buses; i++)
 		free(l->buses[i].name);
 	free(l);
 }
+
+const struct list_kind i2c_lists = {
+	.option = "device-list", .size = sizeof(struct list), .item = bus_parse,
+	.free = free_list,
+};

@@ -3,7 +3,7 @@
 #ifndef I2C_LIST_H
 #define I2C_LIST_H
 
-#include "vhost-device/error.h"
+#include "vhost-device/list.h"
 
 enum {
 	I2C_SEVEN = 128,                /* 7-bit addresses */
@@ -43,9 +43,8 @@ struct list {
 	struct list_client clients[I2C_ADDRESSES];      /* by the address that the guest uses */
 };
 
-/* NULL with err set: the cause alone. */
-struct list *list_parse(const char *text, struct error *err);
-void list_free(struct list *l);         /* NULL is fine */
+/* A struct list of each; free(NULL) is fine. */
+extern const struct list_kind i2c_lists;
 
 /* "0x50", or "0x150/ten", of an index into clients. */
 struct list_text {

@@ -123,6 +123,7 @@ void alarms_look(struct rtc *r)
 void alarm_set(struct rtc *r, unsigned i, uint64_t at, bool enabled)
 {
 	r->alarms[i] = (struct alarm){ .at = at, .enabled = enabled };
+	store_changed(r->store);
 	alarms_look(r);
 }
 
@@ -134,6 +135,7 @@ void alarm_enable(struct rtc *r, unsigned i, bool enabled)
 	a->passed = false;
 	if (!enabled)
 		a->due = 0;
+	store_changed(r->store);
 	alarms_look(r);
 }
 

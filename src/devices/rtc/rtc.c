@@ -295,6 +295,7 @@ static void rtc_close(struct instance *in)
 	unsigned i;
 
 	wake_finish(&r->wake);
+	store_close(take_ptr(r->store));
 	host_free(take_ptr(r->host));
 	for (i = 0; i < r->n; i++)
 		fd_close(&r->clocks[i].phc);
@@ -318,6 +319,11 @@ static int rtc_open(struct instance *in, struct error *err)
 		any |= r->clocks[i].alarm;
 	if (any)
 		instance_offer(in, BIT(VIRTIO_RTC_F_ALARM));
+	if (conf->state_file != NULL) {
+		ret = store_open(r, conf->state_file, err);
+		if (ret < 0)
+			return ret;
+	}
 	r->host->woken = host_woken;
 	r->host->ctx = r;
 	alarms_look(r);
@@ -328,7 +334,8 @@ static void rtc_reset(struct instance *in, enum reset_why why)
 {
 	const struct rtc_conf *conf = instance_conf(in);
 
-	alarms_reset(instance_state(in), why == RESET_LEFT && !conf->keep_alarms);
+	alarms_reset(instance_state(in), why == RESET_LEFT && !conf->keep_alarms &&
+		     conf->state_file == NULL);
 }
 
 static const struct queue_row rtc_queues[] = {

@@ -31,7 +31,7 @@ struct rtc_conf {
 	bool no_alarm, no_utc, no_tai, no_monotonic;
 	bool keep_alarms, wake_host;
 	unsigned utc;
-	char *tai, *wake_guest;
+	char *tai, *wake_guest, *state_file;
 	struct opt_list clocks, counters, sims;
 };
 
@@ -66,6 +66,7 @@ struct rtc {
 	struct rtc_counter_conf counters[RTC_COUNTERS_MAX];
 	unsigned n_counters;
 	bool sim;
+	struct store *store;                    /* NULL: alarms end with the process */
 	struct log_limit log;
 };
 
@@ -83,6 +84,11 @@ void wake_init(struct wake *w, struct instance *in, const char *path);
 void wake_finish(struct wake *w);               /* a zeroed one is fine */
 void wake_guest(struct wake *w);                /* unless a call is under way */
 int wake_check(const char *path, struct error *err);
+
+/* Alarms in a file: takes those that are there. The rest is nothing when s is NULL. */
+int store_open(struct rtc *r, const char *path, struct error *err);
+void store_changed(struct store *s);
+void store_close(struct store *s);
 
 /* Looks at all clocks and arms the next look; notifies the driver of what has come. */
 void alarms_look(struct rtc *r);

@@ -184,6 +184,9 @@ const struct option rtc_options[] = {
 	  OPT_ITEMS(struct rtc_conf, sims, struct sim_conf) },
 	{ "keep-alarms", NULL, "Keep alarms when the front end leaves, for the one that comes "
 	  "next.", NULL, OPT_FLAG, OPT(struct rtc_conf, keep_alarms) },
+	{ "state-file", "PATH", "Keep alarms in this file, also for the process that comes next; "
+	  "includes --keep-alarms. With several guests the number of the guest is appended.", NULL,
+	  OPT_PATH, OPT(struct rtc_conf, state_file) },
 	{ "wake-host", NULL, "Wake the host from suspend when an alarm goes off.", NULL, OPT_FLAG,
 	  OPT(struct rtc_conf, wake_host) },
 	{ "wake-guest", "PATH", "Tell QEMU, on this socket of its QMP monitor, to wake the guest "

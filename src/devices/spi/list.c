@@ -23,29 +23,9 @@ enum {
 	SLOW_MOST = 60000, ID_BYTES = 3,
 };
 
-/* The text is cut into pieces in place; at moves on. */
-struct parser {
-	struct list *list;
-	struct error *err;
-	char *at;
-};
-
-static char *trim(char *s)
-{
-	char *end;
-
-	while (isspace((unsigned char)*s))
-		s++;
-	end = s + strlen(s);
-	while (end > s && isspace((unsigned char)end[-1]))
-		end--;
-	*end = '\0';
-	return s;
-}
-
 /* Words. */
 
-static int word_number(struct parser *p, const char *word, const char *value, uint64_t min,
+static int word_number(struct list_parser *p, const char *word, const char *value, uint64_t min,
 		       uint64_t max, uint32_t *target)
 {
 	uint64_t v;
@@ -58,8 +38,9 @@ static int word_number(struct parser *p, const char *word, const char *value, ui
 }
 
 /* Of units of 1000, unlike sizes. */
-static int word_max_freq(struct parser *p, struct list_item *c, char *value)
+static int word_max_freq(struct list_parser *p, void *item, char *value)
 {
+	struct list_item *c = item;
 	size_t n = strlen(value);
 	uint64_t unit = 1, v;
 
@@ -76,7 +57,7 @@ static int word_max_freq(struct parser *p, struct list_item *c, char *value)
 }
 
 /* Calls one() for each of the values that '+' joins. */
-static int each(struct parser *p, struct list_item *c, const char *word, char *value,
+static int each(struct list_parser *p, struct list_item *c, const char *word, char *value,
 		bool (*one)(struct list_item *c, const char *value))
 {
 	char *next;
@@ -119,8 +100,9 @@ static bool one_mode(struct list_item *c, const char *value)
 	return false;
 }
 
-static int word_modes(struct parser *p, struct list_item *c, char *value)
+static int word_modes(struct list_parser *p, void *item, char *value)
 {
+	struct list_item *c = item;
 	const uint32_t clock = VIRTIO_SPI_FUNC_CPHA_0 | VIRTIO_SPI_FUNC_CPHA_1;
 
 	c->caps.has_funcs = true;
@@ -141,8 +123,10 @@ static bool one_bits(struct list_item *c, const char *value)
 	return true;
 }
 
-static int word_bpw(struct parser *p, struct list_item *c, char *value)
+static int word_bpw(struct list_parser *p, void *item, char *value)
 {
+	struct list_item *c = item;
+
 	c->caps.has_bits = true;
 	return strcmp(value, "any") == 0 ? 0 : each(p, c, "bpw", value, one_bits);
 }
@@ -172,26 +156,33 @@ static bool one_nbits(struct list_item *c, const char *value)
 	return one_tx(c, value) && one_rx(c, value);
 }
 
-static int word_tx_nbits(struct parser *p, struct list_item *c, char *value)
+static int word_tx_nbits(struct list_parser *p, void *item, char *value)
 {
+	struct list_item *c = item;
+
 	c->caps.has_tx = true;
 	return each(p, c, "tx-nbits", value, one_tx);
 }
 
-static int word_rx_nbits(struct parser *p, struct list_item *c, char *value)
+static int word_rx_nbits(struct list_parser *p, void *item, char *value)
 {
+	struct list_item *c = item;
+
 	c->caps.has_rx = true;
 	return each(p, c, "rx-nbits", value, one_rx);
 }
 
-static int word_nbits(struct parser *p, struct list_item *c, char *value)
+static int word_nbits(struct list_parser *p, void *item, char *value)
 {
+	struct list_item *c = item;
+
 	c->caps.has_tx = c->caps.has_rx = true;
 	return each(p, c, "nbits", value, one_nbits);
 }
 
-static int word_cs(struct parser *p, struct list_item *c, char *value)
+static int word_cs(struct list_parser *p, void *item, char *value)
 {
+	struct list_item *c = item;
 	size_t i;
 
 	for (i = 0; spi_cs_policies[i] != NULL; i++) {
@@ -205,27 +196,35 @@ static int word_cs(struct parser *p, struct list_item *c, char *value)
 			 value);
 }
 
-static int word_shared(struct parser *p, struct list_item *c, char *value)
+static int word_shared(struct list_parser *p, void *item, char *value)
 {
+	struct list_item *c = item;
+
 	c->shared = true;
 	return 0;
 }
 
-static int word_loopback(struct parser *p, struct list_item *c, char *value)
+static int word_loopback(struct list_parser *p, void *item, char *value)
 {
+	struct list_item *c = item;
+
 	c->sim = SIM_LOOPBACK;
 	return 0;
 }
 
-static int word_shift(struct parser *p, struct list_item *c, char *value)
+static int word_shift(struct list_parser *p, void *item, char *value)
 {
+	struct list_item *c = item;
+
 	c->sim = SIM_SHIFT;
 	c->size = 1;
 	return value == NULL ? 0 : word_number(p, "shift", value, 1, SHIFT_MOST, &c->size);
 }
 
-static int word_nor(struct parser *p, struct list_item *c, char *value)
+static int word_nor(struct list_parser *p, void *item, char *value)
 {
+	struct list_item *c = item;
+
 	c->sim = SIM_NOR;
 	c->size = SIZE_DEFAULT;
 	if (value != NULL && word_number(p, "nor", value, SIZE_LEAST, SIZE_MOST, &c->size) < 0)
@@ -236,8 +235,9 @@ static int word_nor(struct parser *p, struct list_item *c, char *value)
 	return 0;
 }
 
-static int word_id(struct parser *p, struct list_item *c, char *value)
+static int word_id(struct list_parser *p, void *item, char *value)
 {
+	struct list_item *c = item;
 	static const char digits[] = "0123456789abcdef";
 	size_t n = strspn(value, digits), i;
 
@@ -250,66 +250,59 @@ static int word_id(struct parser *p, struct list_item *c, char *value)
 	return 0;
 }
 
-static int word_file(struct parser *p, struct list_item *c, char *value)
+static int word_file(struct list_parser *p, void *item, char *value)
 {
+	struct list_item *c = item;
+
 	free(c->file);
 	c->file = strdup(value);
 	return c->file != NULL ? 0 : error_set(p->err, -ENOMEM, "out of memory");
 }
 
-static int word_slow(struct parser *p, struct list_item *c, char *value)
+static int word_slow(struct list_parser *p, void *item, char *value)
 {
+	struct list_item *c = item;
+
 	return word_number(p, "slow", value, 0, SLOW_MOST, &c->slow);
 }
 
-static int word_fail(struct parser *p, struct list_item *c, char *value)
+static int word_fail(struct list_parser *p, void *item, char *value)
 {
+	struct list_item *c = item;
+
 	return word_number(p, "fail", value, 0, UINT32_MAX, &c->fail);
 }
 
-enum word_value { NO_VALUE, MAY_VALUE, MUST_VALUE };
+enum word_place { ON_CHIP, ON_SIM };
 
-static const struct word {
-	const char *name;
-	int (*parse)(struct parser *p, struct list_item *c, char *value);
-	enum word_value value;
-	bool sim;                       /* only for simulated chips */
-} words[] = {
-	{ "bpw", word_bpw, MUST_VALUE, false },
-	{ "cs", word_cs, MUST_VALUE, false },
-	{ "max-freq", word_max_freq, MUST_VALUE, false },
-	{ "modes", word_modes, MUST_VALUE, false },
-	{ "nbits", word_nbits, MUST_VALUE, false },
-	{ "rx-nbits", word_rx_nbits, MUST_VALUE, false },
-	{ "shared", word_shared, NO_VALUE, false },
-	{ "tx-nbits", word_tx_nbits, MUST_VALUE, false },
-	{ "fail", word_fail, MUST_VALUE, true },
-	{ "file", word_file, MUST_VALUE, true },
-	{ "id", word_id, MUST_VALUE, true },
-	{ "loopback", word_loopback, NO_VALUE, true },
-	{ "nor", word_nor, MAY_VALUE, true },
-	{ "shift", word_shift, MAY_VALUE, true },
-	{ "slow", word_slow, MUST_VALUE, true },
+static const struct list_word chip_words[] = {
+	{ "bpw", word_bpw, LIST_MUST_VALUE, ON_CHIP },
+	{ "cs", word_cs, LIST_MUST_VALUE, ON_CHIP },
+	{ "fail", word_fail, LIST_MUST_VALUE, ON_SIM },
+	{ "file", word_file, LIST_MUST_VALUE, ON_SIM },
+	{ "id", word_id, LIST_MUST_VALUE, ON_SIM },
+	{ "loopback", word_loopback, LIST_NO_VALUE, ON_SIM },
+	{ "max-freq", word_max_freq, LIST_MUST_VALUE, ON_CHIP },
+	{ "modes", word_modes, LIST_MUST_VALUE, ON_CHIP },
+	{ "nbits", word_nbits, LIST_MUST_VALUE, ON_CHIP },
+	{ "nor", word_nor, LIST_MAY_VALUE, ON_SIM },
+	{ "rx-nbits", word_rx_nbits, LIST_MUST_VALUE, ON_CHIP },
+	{ "shared", word_shared, LIST_NO_VALUE, ON_CHIP },
+	{ "shift", word_shift, LIST_MAY_VALUE, ON_SIM },
+	{ "slow", word_slow, LIST_MUST_VALUE, ON_SIM },
+	{ "tx-nbits", word_tx_nbits, LIST_MUST_VALUE, ON_CHIP },
 };
+static const struct list_words words = { chip_words, ARRAY_SIZE(chip_words), "", "VALUE" };
 
-static int word_parse(struct parser *p, struct list_item *c, char *text)
+static int word_parse(struct list_parser *p, struct list_item *c, char *text)
 {
-	const struct word *w = words, *end = words + ARRAY_SIZE(words);
-	char *value = strchr(text, '=');
+	const struct list_word *w;
+	char *value;
 
-	if (value != NULL)
-		*value++ = '\0';
-	while (w < end && strcmp(w->name, text) != 0)
-		w++;
-	if (w == end)
-		return error_set(p->err, -EINVAL, "'%s' is unknown: there are bpw, cs, fail, file, "
-				 "id, loopback, max-freq, modes, nbits, nor, rx-nbits, shared, "
-				 "shift, slow and tx-nbits", text);
-	if (value != NULL && w->value == NO_VALUE)
-		return error_set(p->err, -EINVAL, "%s takes no value", text);
-	if ((value == NULL && w->value == MUST_VALUE) || (value != NULL && *value == '\0'))
-		return error_set(p->err, -EINVAL, "%s needs a value: %s=VALUE", text, text);
-	if (w->sim && c->kind != ITEM_SIM)
+	w = list_word(p, &words, text, &value);
+	if (w == NULL)
+		return -EINVAL;
+	if (w->place == ON_SIM && c->kind != ITEM_SIM)
 		return error_set(p->err, -EINVAL, "%s is only for simulated chips", text);
 	if (c->kind == ITEM_HOLE)
 		return error_set(p->err, -EINVAL, "there is no chip at '-', and nothing to say "
@@ -318,18 +311,6 @@ static int word_parse(struct parser *p, struct list_item *c, char *text)
 }
 
 /* Chips. */
-
-/* Ends the piece before ':' or ',', returns which it was, or 0 at the end. */
-static int cut(char *s, char **ret_next)
-{
-	int c;
-
-	s += strcspn(s, ":,");
-	c = (unsigned char)*s;
-	*s = '\0';
-	*ret_next = c == '\0' ? s : s + 1;
-	return c;
-}
 
 /* s3.1, or s3 for s3.0 */
 static bool is_sim(char *text, struct list_item *c)
@@ -354,7 +335,7 @@ static bool is_sim(char *text, struct list_item *c)
 	return good;
 }
 
-static int set_path(struct parser *p, struct list_item *c, const char *path)
+static int set_path(struct list_parser *p, struct list_item *c, const char *path)
 {
 	if (*path == '\0')
 		return error_set(p->err, -EINVAL, "a chip is missing: write a path such as "
@@ -365,28 +346,15 @@ static int set_path(struct parser *p, struct list_item *c, const char *path)
 }
 
 /* What ends the name of the chip, or negative with err set. */
-static int name_parse(struct parser *p, struct list_item *c)
+static int name_parse(struct list_parser *p, struct list_item *c)
 {
-	char *s = p->at + strspn(p->at, " \t"), *tail, *name;
-	int end;
+	bool quoted;
+	char *name;
+	int end = list_name(p, "path", &name, &quoted);
 
-	if (*s != '"' && *s != '\'') {
-		end = cut(s, &p->at);
-		name = trim(s);
-		if (strcmp(name, "-") == 0 || is_sim(name, c))
-			return end;
-		return set_path(p, c, name) < 0 ? -EINVAL : end;
-	}
-	tail = strchr(s + 1, *s);
-	if (tail == NULL)
-		return error_set(p->err, -EINVAL, "the quote before %s is not closed", s + 1);
-	*tail++ = '\0';
-	if (set_path(p, c, s + 1) < 0)
-		return -EINVAL;
-	end = cut(tail, &p->at);
-	if (*trim(tail) != '\0')
-		return error_set(p->err, -EINVAL, "'%s' follows a quoted path", tail);
-	return end;
+	if (end < 0 || (!quoted && (strcmp(name, "-") == 0 || is_sim(name, c))))
+		return end;
+	return set_path(p, c, name) < 0 ? -EINVAL : end;
 }
 
 static bool same_chip(const struct list_item *a, const struct list_item *b)
@@ -397,60 +365,38 @@ static bool same_chip(const struct list_item *a, const struct list_item *b)
 		: a->bus == b->bus && a->cs == b->cs;
 }
 
-static int item_parse(struct parser *p, char *ret_end)
+static int item_parse(struct list_parser *p)
 {
-	struct list_item *c = &p->list->items[p->list->n];
+	struct list *l = p->list;
+	struct list_item *c = &l->items[l->n];
 	char *text;
 	unsigned i;
 	int end;
 
-	if (p->list->n == LIST_MAX)
+	if (l->n == LIST_MAX)
 		return error_set(p->err, -E2BIG, "more than %d chips", LIST_MAX);
-	p->list->n++;
+	l->n++;
 	end = name_parse(p, c);
 	while (end == ':') {
-		text = p->at;
-		end = cut(text, &p->at);
-		if (word_parse(p, c, trim(text)) < 0)
+		end = list_cut(p, &text);
+		if (word_parse(p, c, text) < 0)
 			return -EINVAL;
 	}
 	if (end < 0)
 		return end;
 	if (c->sim != SIM_NOR && (c->file != NULL || c->id != 0))
 		return error_set(p->err, -EINVAL, "file and id belong to nor");
-	for (i = 0; i + 1 < p->list->n; i++) {
-		if (same_chip(&p->list->items[i], c))
+	for (i = 0; i + 1 < l->n; i++) {
+		if (same_chip(&l->items[i], c))
 			return error_set(p->err, -EEXIST, "the same chip is there twice, as %u "
-					 "and %u", i, p->list->n - 1);
+					 "and %u", i, l->n - 1);
 	}
-	*ret_end = (char)end;
-	return 0;
+	return end;
 }
 
-struct list *spi_list_parse(const char *text, struct error *err)
+static void free_list(void *list)
 {
-	struct parser p = { .err = err };
-	FREE_PTR char *copy = strdup(text);
-	char end = ',';
-
-	p.list = calloc(1, sizeof(*p.list));
-	if (copy == NULL || p.list == NULL) {
-		free(p.list);
-		error_set(err, -ENOMEM, "out of memory");
-		return NULL;
-	}
-	p.at = trim(copy);
-	while (end == ',') {
-		if (item_parse(&p, &end) < 0) {
-			spi_list_free(p.list);
-			return NULL;
-		}
-	}
-	return p.list;
-}
-
-void spi_list_free(struct list *l)
-{
+	struct list *l = list;
 	unsigned i;
 
 	for (i = 0; l != NULL && i < l->n; i++) {
@@ -459,3 +405,7 @@ void spi_list_free(struct list *l)
 	}
 	free(l);
 }
+
+const struct list_kind spi_lists = {
+	.option = "device", .size = sizeof(struct list), .item = item_parse, .free = free_list,
+};

@@ -4,7 +4,7 @@
 #define SPI_LIST_H
 
 #include "frame.h"
-#include "vhost-device/error.h"
+#include "vhost-device/list.h"
 
 enum { LIST_MAX = 64 };
 
@@ -39,8 +39,7 @@ struct list {
 	struct list_item items[LIST_MAX];
 };
 
-/* NULL with err set: the cause alone. */
-struct list *spi_list_parse(const char *text, struct error *err);
-void spi_list_free(struct list *l);         /* NULL is fine */
+/* A struct list of each; free(NULL) is fine. */
+extern const struct list_kind spi_lists;
 
 #endif

@@ -667,33 +667,11 @@ static void spi_stop(struct queue *q)
 	queue_return_all(q);
 }
 
-static const char *list_text(const struct spi_conf *conf, size_t i)
-{
-	return ((char *const *)conf->lists.items)[i];
-}
-
-static struct list *list_read(const char *text, struct error *err)
-{
-	struct list *l = spi_list_parse(text, err);
-
-	if (l == NULL)
-		error_prefix(err, "--device %s: ", text);
-	return l;
-}
-
 static int spi_check(void *c, struct error *err)
 {
 	const struct spi_conf *conf = c;
-	struct list *l;
-	size_t i;
 
-	for (i = 0; i < conf->lists.n; i++) {
-		l = list_read(list_text(conf, i), err);
-		if (l == NULL)
-			return -EINVAL;
-		spi_list_free(l);
-	}
-	return 0;
+	return list_check(&spi_lists, &conf->lists, err);
 }
 
 /* What the chip can do, the operator says, and we do for it. */
@@ -820,20 +798,16 @@ static void limit_seats(struct spi *d, const struct spi_caps *all)
 
 static int open_list(struct spi *d, struct error *err)
 {
-	unsigned sockets = instance_count(d->in), i;
-	size_t n = d->conf->lists.n;
+	bool shared = d->conf->lists.n == 1 && instance_count(d->in) > 1, any = false;
 	struct spi_caps all;
-	bool any = false;
+	unsigned i;
 
-	if (n != 1 && n != sockets)
-		return error_set(err, -EINVAL, "--device is there %zu times for %u sockets: give "
-				 "one list for all, or one for each", n, sockets);
-	d->list = list_read(list_text(d->conf, n == 1 ? 0 : instance_index(d->in)), err);
+	d->list = list_of(&spi_lists, &d->conf->lists, d->in, err);
 	if (d->list == NULL)
 		return -EINVAL;
 	d->n = d->list->n;
 	for (i = 0; i < d->n; i++) {
-		if (take_seat(d, i, n == 1 && sockets > 1, err) < 0)
+		if (take_seat(d, i, shared, err) < 0)
 			return -EINVAL;
 		any |= d->seats[i].chip != NULL;
 	}
@@ -870,7 +844,7 @@ static void spi_close(struct instance *in)
 	timer_finish(&d->limit);
 	for (i = 0; i < d->n; i++)
 		spi_chip_put(take_ptr(d->seats[i].chip));
-	spi_list_free(take_ptr(d->list));
+	spi_lists.free(take_ptr(d->list));
 	transfer_free(take_ptr(d->t));
 }
 

@@ -9,6 +9,7 @@
  *   OPEN --the guest shuts both, what it sent is written--> RST sent, freed
  *   OPEN --the host is gone--> CLOSING --RST of the guest, or too late--> freed
  *   OPEN --the guest is gone, bytes wait for the host--> LINGERING
+ *   LINGERING --all written, or nobody reads for long--> freed
  *
  * An RST is never answered with one. One that is still to be sent when the
  * guest uses the same ports anew goes with the old connection.
@@ -22,98 +23,11 @@
 #include "vhost-device/fd.h"
 #include "vsock.h"
 
-enum { FIRST_BUCKETS = 16, FIRST_PORT = 1 << 30, BURST = 4096 };
+enum { FIRST_PORT = 1 << 30, BURST = 4096 };
 
 uint64_t conn_after(const struct conn *c, uint64_t ms)
 {
 	return loop_now(c->v->loop) + ms * 1000000;
-}
-
-/* ---- the table ---- */
-
-/* Ports are the guest's choice, the seed is not. */
-static struct conn **bucket(const struct vsock *v, uint64_t cid, uint32_t guest_port,
-			    uint32_t peer_port)
-{
-	uint64_t h = (((uint64_t)guest_port << 32) | peer_port) ^ v->seed;
-
-	h = (h ^ cid) * 0x9e3779b97f4a7c15ULL;
-	h = (h ^ (h >> 29)) * (v->seed | 1);
-	return &v->buckets[(h ^ (h >> 32)) & (v->n_buckets - 1)];
-}
-
-struct conn *conn_find(struct vsock *v, uint64_t peer_cid, uint32_t guest_port,
-		       uint32_t peer_port)
-{
-	struct conn *c;
-
-	if (v->n_buckets == 0)
-		return NULL;
-	for (c = *bucket(v, peer_cid, guest_port, peer_port); c != NULL; c = c->hash_next) {
-		if (c->guest_port == guest_port && c->peer_port == peer_port &&
-		    c->peer_cid == peer_cid)
-			return c;
-	}
-	return NULL;
-}
-
-static bool grow(struct vsock *v)
-{
-	unsigned n = v->n_buckets == 0 ? FIRST_BUCKETS : 2 * v->n_buckets;
-	struct conn **bigger, **at, *c;
-
-	if (v->n_conns < v->n_buckets)
-		return true;
-	bigger = calloc(n, sizeof(*bigger));
-	if (bigger == NULL)
-		return v->n_buckets > 0;
-	free(v->buckets);
-	v->buckets = bigger;
-	v->n_buckets = n;
-	for (c = v->all; c != NULL; c = c->all_next) {
-		if (!c->hashed)
-			continue;
-		at = bucket(v, c->peer_cid, c->guest_port, c->peer_port);
-		c->hash_next = *at;
-		*at = c;
-	}
-	return true;
-}
-
-int conn_hash(struct conn *c)
-{
-	struct vsock *v = c->v;
-	struct conn **at;
-
-	if (!grow(v))
-		return -ENOMEM;
-	at = bucket(v, c->peer_cid, c->guest_port, c->peer_port);
-	c->hash_next = *at;
-	*at = c;
-	c->hashed = true;
-	return 0;
-}
-
-static void unhash(struct conn *c)
-{
-	struct conn **at;
-
-	if (!c->hashed)
-		return;
-	at = bucket(c->v, c->peer_cid, c->guest_port, c->peer_port);
-	while (*at != c)
-		at = &(*at)->hash_next;
-	*at = c->hash_next;
-	c->hashed = false;
-}
-
-void conn_table_free(struct vsock *v)
-{
-	while (v->all != NULL)
-		conn_free(v->all);
-	free(v->buckets);
-	v->buckets = NULL;
-	v->n_buckets = 0;
 }
 
 /* ---- birth and end ---- */
@@ -124,7 +38,7 @@ struct conn *conn_new(struct vsock *v)
 {
 	struct conn *c;
 
-	if (v->n_conns >= v->conf->max_connections)
+	if (v->n_conns + v->n_links >= v->conf->max_connections)
 		return NULL;
 	c = calloc(1, sizeof(*c));
 	if (c == NULL)
@@ -134,6 +48,7 @@ struct conn *conn_new(struct vsock *v)
 	c->type = VSOCK_TYPE_STREAM;
 	c->window = v->conf->vm.window;
 	c->burst = BURST;
+	c->turn.serve = conn_serve;
 	timer_init(&c->timer, v->loop, conn_late);
 	c->all_next = v->all;
 	c->all_at = &v->all;
@@ -158,8 +73,8 @@ void conn_free(struct conn *c)
 
 	if (v->batch.conn == c)
 		flow_flush(v);
-	conn_forget(c);
-	unhash(c);
+	turn_leave(v, &c->turn);
+	key_remove(v, &c->key);
 	timer_finish(&c->timer);
 	hang_up(c);
 	bytes_free(v, &c->out);
@@ -173,7 +88,7 @@ void conn_free(struct conn *c)
 
 void conn_reset(struct conn *c)
 {
-	if (c->state == CONN_GREETING || c->state == CONN_LINGERING || !c->hashed) {
+	if (c->state == CONN_GREETING || c->state == CONN_LINGERING || !c->key.hashed) {
 		conn_free(c);
 		return;
 	}
@@ -189,10 +104,11 @@ void conn_reset(struct conn *c)
 
 void conn_leave(struct conn *c)
 {
-	conn_forget(c);
-	unhash(c);
-	bytes_free(c->v, &c->in);
-	timer_set(&c->timer, 0);
+	struct vsock *v = c->v;
+
+	turn_leave(v, &c->turn);
+	key_remove(v, &c->key);
+	bytes_free(v, &c->in);
 	if (c->fd < 0 || !flow_waits(c) || c->host_deaf) {
 		conn_free(c);
 		return;
@@ -200,6 +116,7 @@ void conn_leave(struct conn *c)
 	c->state = CONN_LINGERING;
 	c->readable = false;
 	c->blocked = true;
+	flow_linger(c);
 	if (io_set(&c->io, IO_WRITE | IO_EDGE) < 0)
 		conn_free(c);
 }
@@ -248,8 +165,8 @@ static bool take_port(struct conn *c)
 	unsigned tries;
 
 	for (tries = 0; tries <= v->n_conns; tries++) {
-		c->peer_port = FIRST_PORT + v->next_port++ % FIRST_PORT;
-		if (conn_find(v, c->peer_cid, c->guest_port, c->peer_port) == NULL)
+		c->key.peer_port = FIRST_PORT + v->next_port++ % FIRST_PORT;
+		if (key_find(v, c->key.peer_cid, c->key.guest_port, c->key.peer_port) == NULL)
 			return true;
 	}
 	return false;
@@ -257,13 +174,15 @@ static bool take_port(struct conn *c)
 
 void conn_ask_guest(struct conn *c)
 {
-	if (!take_port(c) || conn_hash(c) < 0) {
+	struct vsock *v = c->v;
+
+	if (!take_port(c) || key_add(v, &c->key) < 0) {
 		conn_free(c);
 		return;
 	}
 	c->state = CONN_ASKED;
 	c->todo |= TODO_REQUEST;
-	timer_set(&c->timer, conn_after(c, c->v->conf->connect_ms));
+	timer_set(&c->timer, conn_after(c, v->conf->connect_ms));
 	conn_wake(c);
 }
 
@@ -308,6 +227,19 @@ void conn_host_gone(struct conn *c, bool all)
 	tell_shut(c, VSOCK_SHUT_BOTH);
 }
 
+static void open_late(struct conn *c)
+{
+	/* The guest has not told of room for a while. */
+	if (c->asked) {
+		c->todo |= TODO_ASK;
+		c->crumbs = true;
+		timer_set(&c->timer, conn_after(c, CONN_ASK_MS));
+		conn_wake(c);
+	}
+	if (c->presses > 0)
+		flow_write(c);
+}
+
 static void conn_late(struct timer *t)
 {
 	struct conn *c = container_of(t, struct conn, timer);
@@ -324,11 +256,13 @@ static void conn_late(struct timer *t)
 			conn_reset(c);
 		break;
 	case CONN_OPEN:
-		/* The guest has not told of room for a while. */
-		c->todo |= TODO_ASK;
-		c->crumbs = true;
-		timer_set(t, conn_after(c, CONN_ASK_MS));
-		conn_wake(c);
+		open_late(c);
+		break;
+	case CONN_LINGERING:
+		if (loop_now(v->loop) >= c->deadline)
+			conn_reset(c);
+		else
+			flow_write(c);
 		break;
 	default:
 		conn_reset(c);
@@ -360,12 +294,12 @@ static void got_request(struct vsock *v, const struct packet *p)
 	}
 	c->state = CONN_DIALING;
 	c->type = (uint8_t)p->type;
-	c->peer_cid = p->dst_cid;
-	c->guest_port = p->src_port;
-	c->peer_port = p->dst_port;
+	c->key.peer_cid = p->dst_cid;
+	c->key.guest_port = p->src_port;
+	c->key.peer_port = p->dst_port;
 	c->peer_alloc = p->buf_alloc;
 	c->peer_fwd = p->fwd_cnt;
-	if (conn_hash(c) < 0) {
+	if (key_add(v, &c->key) < 0) {
 		conn_free(c);
 		refuse(v, p);
 		return;
@@ -400,8 +334,8 @@ static void got_shutdown(struct conn *c, uint32_t flags)
 		conn_reset(c);
 	} else if (c->state == CONN_OPEN && c->guest_shut == VSOCK_SHUT_BOTH) {
 		/* The guest may forget it now, what waits for the host is with us. */
-		stray_rst(c->v, &(struct packet){ .dst_cid = c->peer_cid,
-			  .src_port = c->guest_port, .dst_port = c->peer_port,
+		stray_rst(c->v, &(struct packet){ .dst_cid = c->key.peer_cid,
+			  .src_port = c->key.guest_port, .dst_port = c->key.peer_port,
 			  .type = c->type, .op = VSOCK_OP_SHUTDOWN });
 		conn_leave(c);
 	} else if (c->state == CONN_OPEN) {
@@ -462,7 +396,8 @@ static void known(struct conn *c, const struct packet *p, struct chain *chain)
 
 void conn_packet(struct vsock *v, const struct packet *p, struct chain *chain)
 {
-	struct conn *c = conn_find(v, p->dst_cid, p->src_port, p->dst_port);
+	struct key *k = key_find(v, p->dst_cid, p->src_port, p->dst_port);
+	struct conn *c = k != NULL ? container_of(k, struct conn, key) : NULL;
 
 	if (v->batch.conn != NULL && (v->batch.conn != c || p->op != VSOCK_OP_RW))
 		flow_flush(v);

@@ -22,7 +22,7 @@
 #include "vsock.h"
 
 enum { HDR = sizeof(struct virtio_vsock_hdr), MAX_BURST = 256 << 10, MIN_BURST = 4096,
-	BATCH_BYTES = 64 << 10, SKB = 576, SPARE_PACKETS = 16, RECORD = 4,
+	BATCH_BYTES = 64 << 10, SKB = 576, SPARE_PACKETS = 16, RECORD = 4, MOST_PRESSES = 50,
 	SEND_BUFFER = 1 << 20, FIRST_SIZE = 4096, SMALL = 64 << 10, LARGE = 32 << 20 };
 
 static const char bad_buffer[] = "a receive buffer is no buffer for a packet";
@@ -36,8 +36,7 @@ void bytes_free(struct vsock *v, struct bytes *b)
 	*b = (struct bytes){ NULL, 0, 0, 0 };
 }
 
-/* Room for n more at the end; false: the guest has too much waiting, or no memory. */
-static bool bytes_room(struct vsock *v, struct bytes *b, uint32_t n)
+bool bytes_room(struct vsock *v, struct bytes *b, uint32_t n)
 {
 	uint64_t size = b->size != 0 ? b->size : FIRST_SIZE;
 	uint8_t *p;
@@ -61,7 +60,7 @@ static bool bytes_room(struct vsock *v, struct bytes *b, uint32_t n)
 	return true;
 }
 
-static bool bytes_add(struct vsock *v, struct bytes *b, struct chain *chain, uint32_t n)
+bool bytes_add(struct vsock *v, struct bytes *b, struct chain *chain, uint32_t n)
 {
 	if (!bytes_room(v, b, n) || !chain_get(chain, b->p + b->at + b->n, n))
 		return false;
@@ -69,7 +68,7 @@ static bool bytes_add(struct vsock *v, struct bytes *b, struct chain *chain, uin
 	return true;
 }
 
-static void bytes_drop(struct vsock *v, struct bytes *b, uint32_t n)
+void bytes_drop(struct vsock *v, struct bytes *b, uint32_t n)
 {
 	b->at += n;
 	b->n -= n;
@@ -79,30 +78,31 @@ static void bytes_drop(struct vsock *v, struct bytes *b, uint32_t n)
 
 /* ---- the list of connections with something for the guest ---- */
 
-void conn_wake(struct conn *c)
+void turn_ask(struct vsock *v, struct turn *t)
 {
-	struct vsock *v = c->v;
-
-	if (c->ready_at != NULL)
+	if (t->at != NULL)
 		return;
-	c->ready_next = NULL;
-	c->ready_at = v->ready_end;
-	*v->ready_end = c;
-	v->ready_end = &c->ready_next;
+	t->next = NULL;
+	t->at = v->ready_end;
+	*v->ready_end = t;
+	v->ready_end = &t->next;
 }
 
-void conn_forget(struct conn *c)
+void turn_leave(struct vsock *v, struct turn *t)
 {
-	struct vsock *v = c->v;
-
-	if (c->ready_at == NULL)
+	if (t->at == NULL)
 		return;
-	*c->ready_at = c->ready_next;
-	if (c->ready_next != NULL)
-		c->ready_next->ready_at = c->ready_at;
+	*t->at = t->next;
+	if (t->next != NULL)
+		t->next->at = t->at;
 	else
-		v->ready_end = c->ready_at;
-	c->ready_at = NULL;
+		v->ready_end = t->at;
+	t->at = NULL;
+}
+
+void conn_wake(struct conn *c)
+{
+	turn_ask(c->v, &c->turn);
 }
 
 /* ---- to the host ---- */
@@ -159,7 +159,7 @@ static void widen(struct conn *c)
 	c->wide = true;
 }
 
-/* < 0: nothing went; -EAGAIN: and a writable event will come. */
+/* < 0: nothing went; -EAGAIN: and a writable event will come, or presses tells of none. */
 static ssize_t send_iov(struct conn *c, struct iovec *iov, size_t n)
 {
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = n };
@@ -168,7 +168,29 @@ static ssize_t send_iov(struct conn *c, struct iovec *iov, size_t n)
 	do {
 		sent = sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (sent < 0 && errno == EINTR);
+	if (sent < 0 && (errno == ENOBUFS || errno == ENOMEM)) {
+		c->presses++;
+		return -EAGAIN;
+	}
+	c->presses = 0;
 	return sent < 0 ? -errno : sent;
+}
+
+/* The kernel will not say when it has memory again, nor a host that it does not read. */
+static void look_again(struct conn *c)
+{
+	uint64_t soon = conn_after(c, CONN_ASK_MS);
+
+	if (c->state == CONN_LINGERING && (c->presses == 0 || soon > c->deadline))
+		timer_set(&c->timer, c->deadline);
+	else if (c->presses > 0)
+		timer_set(&c->timer, soon);
+}
+
+void flow_linger(struct conn *c)
+{
+	c->deadline = conn_after(c, c->v->conf->linger_ms);
+	look_again(c);
 }
 
 static void want_write(struct conn *c)
@@ -203,6 +225,8 @@ static bool write_waiting(struct conn *c, ssize_t *ret_n)
 		return false;
 	bytes_drop(c->v, &c->out, head + (uint32_t)*ret_n);
 	passed_on(c, (uint32_t)*ret_n);
+	if (c->state == CONN_LINGERING)
+		flow_linger(c);
 	return true;
 }
 
@@ -216,6 +240,11 @@ void flow_write(struct conn *c)
 		deaf(c);
 		return;
 	}
+	if (c->presses > MOST_PRESSES) {
+		conn_reset(c);
+		return;
+	}
+	look_again(c);
 	if (c->state == CONN_LINGERING) {
 		if (!flow_waits(c))
 			conn_free(c);
@@ -488,8 +517,8 @@ struct virtio_vsock_hdr flow_header(struct conn *c, unsigned op, uint32_t len, u
 	c->told_fwd = c->fwd_cnt;
 	c->todo &= (uint8_t)~TODO_CREDIT;
 	return (struct virtio_vsock_hdr){
-		.src_cid = le64(c->peer_cid), .dst_cid = le64(c->v->cid),
-		.src_port = le32(c->peer_port), .dst_port = le32(c->guest_port),
+		.src_cid = le64(c->key.peer_cid), .dst_cid = le64(c->v->cid),
+		.src_port = le32(c->key.peer_port), .dst_port = le32(c->key.guest_port),
 		.len = le32(len), .type = le16(c->type), .op = le16((uint16_t)op),
 		.flags = le32(flags), .buf_alloc = le32(c->window), .fwd_cnt = le32(c->fwd_cnt),
 	};
@@ -546,8 +575,6 @@ static const struct {
 	{ TODO_ASK, VSOCK_OP_CREDIT_REQUEST },
 };
 
-enum served { SERVED, SERVE_AGAIN, NO_BUFFERS };
-
 static enum served send_ops(struct conn *c)
 {
 	unsigned i;
@@ -573,7 +600,7 @@ static void starve(struct conn *c)
 
 static void fed(struct conn *c)
 {
-	if (c->asked)
+	if (c->asked && c->presses == 0)
 		timer_set(&c->timer, 0);
 	c->asked = c->crumbs = false;
 }
@@ -824,6 +851,21 @@ static enum served serve(struct conn *c)
 	return ret;
 }
 
+enum served conn_serve(struct turn *t)
+{
+	struct conn *c = container_of(t, struct conn, turn);
+	enum served ret = serve(c);
+
+	if (ret == NO_BUFFERS)
+		return ret;
+	turn_leave(c->v, t);
+	if (c->state == CONN_DEAD && c->todo == 0)
+		conn_free(c);
+	else if (ret == SERVE_AGAIN)
+		conn_wake(c);
+	return ret;
+}
+
 static bool send_stray(struct vsock *v)
 {
 	const struct stray *s = &v->strays[v->first_stray];
@@ -847,7 +889,6 @@ static bool send_stray(struct vsock *v)
 void flow_to_guest(struct vsock *v)
 {
 	enum served ret = SERVED;
-	struct conn *c;
 
 	/* Whatever woke a connection while another is served comes behind it. */
 	if (v->serving || !queue_running(v->rx))
@@ -855,15 +896,7 @@ void flow_to_guest(struct vsock *v)
 	v->serving = true;
 	while (v->n_strays > 0 && ret == SERVED)
 		ret = send_stray(v) ? SERVED : NO_BUFFERS;
-	while (ret != NO_BUFFERS && (c = v->ready) != NULL) {
-		ret = serve(c);
-		if (ret == NO_BUFFERS)
-			break;
-		conn_forget(c);
-		if (c->state == CONN_DEAD && c->todo == 0)
-			conn_free(c);
-		else if (ret == SERVE_AGAIN)
-			conn_wake(c);
-	}
+	while (ret != NO_BUFFERS && v->ready != NULL)
+		ret = v->ready->serve(v->ready);
 	v->serving = false;
 }

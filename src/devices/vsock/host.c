@@ -70,7 +70,8 @@ void host_greeting(struct conn *c)
 	/* Of messages only the first was looked at. */
 	c->readable = n > end + 1 - line || c->hup || c->type == VSOCK_TYPE_SEQPACKET;
 	n = end + 1 - line;
-	if (memchr(line, '\0', (size_t)n - 1) != NULL || !parse_greeting(line, &c->guest_port) ||
+	if (memchr(line, '\0', (size_t)n - 1) != NULL ||
+	    !parse_greeting(line, &c->key.guest_port) ||
 	    recv(c->fd, line, (size_t)n, MSG_DONTWAIT) != n) {
 		conn_free(c);
 		return;
@@ -82,7 +83,7 @@ void host_greeting(struct conn *c)
 bool host_welcome(struct conn *c)
 {
 	char line[24];
-	int n = snprintf(line, sizeof(line), "OK %u\n", c->guest_port);
+	int n = snprintf(line, sizeof(line), "OK %u\n", c->key.guest_port);
 
 	return !c->greeted || send(c->fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) == n;
 }
@@ -112,7 +113,7 @@ static void client_came(struct entry *e, int fd)
 		return;
 	}
 	c->type = e->type == SOCK_STREAM ? VSOCK_TYPE_STREAM : VSOCK_TYPE_SEQPACKET;
-	c->peer_cid = v->conf->vm.forward_cid != 0 ? v->conf->vm.forward_cid : VSOCK_CID_HOST;
+	c->key.peer_cid = v->conf->vm.forward_cid != 0 ? v->conf->vm.forward_cid : VSOCK_CID_HOST;
 	c->state = CONN_GREETING;
 	fit_messages(c, fd);
 	if (conn_watch(c, fd) < 0) {
@@ -120,7 +121,7 @@ static void client_came(struct entry *e, int fd)
 		return;
 	}
 	if (e->port != VSOCK_PORT_ANY) {
-		c->guest_port = e->port;
+		c->key.guest_port = e->port;
 		conn_ask_guest(c);
 		return;
 	}
@@ -288,7 +289,7 @@ static int dial_unix(const struct conn *c, int fd)
 	struct sockaddr_un addr;
 	char suffix[SUFFIX + 1];
 
-	snprintf(suffix, sizeof(suffix), "_%u", c->peer_port);
+	snprintf(suffix, sizeof(suffix), "_%u", c->key.peer_port);
 	if (unix_addr(c->v->conf->vm.uds_path, suffix, &addr) < 0)
 		return -ENAMETOOLONG;
 	return connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0 ? 0 : -errno;
@@ -297,7 +298,7 @@ static int dial_unix(const struct conn *c, int fd)
 static int dial_vsock(const struct conn *c, int fd)
 {
 	const struct sockaddr_vm addr = { .svm_family = AF_VSOCK,
-		.svm_cid = c->v->conf->vm.forward_cid, .svm_port = c->peer_port };
+		.svm_cid = c->v->conf->vm.forward_cid, .svm_port = c->key.peer_port };
 
 	return connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0 ? 0 : -errno;
 }

@@ -71,8 +71,7 @@ static bool get_packet(struct chain *chain, struct packet *ret)
 	return ret->op != VSOCK_OP_RW || ret->len <= chain_get_left(chain);
 }
 
-/* false: no other packet may be taken now. */
-static bool take_packet(struct vsock *v, struct chain *chain)
+static void take_packet(struct vsock *v, struct chain *chain)
 {
 	struct packet p;
 
@@ -80,34 +79,32 @@ static bool take_packet(struct vsock *v, struct chain *chain)
 	if (!get_packet(chain, &p)) {
 		instance_stat(v->in, VSOCK_BAD, 1);
 		chain_fail(chain, malformed);
-		return true;
+		return;
 	}
 	if (p.src_cid != v->cid) {
 		instance_stat(v->in, VSOCK_SPOOFED, 1);
 		chain_done(chain);
-		return true;
+		return;
 	}
 	if (p.type != VSOCK_TYPE_STREAM && p.type != VSOCK_TYPE_SEQPACKET) {
 		stray_rst(v, &p);
 		chain_done(chain);
-		return true;
+		return;
 	}
 	if (p.op == VSOCK_OP_REQUEST && v->n_strays > 0)
 		forget_strays(v, &p);
 	if (p.dst_cid != VSOCK_CID_HOST && v->conf->vm.forward_cid == 0)
-		return sibling_packet(v, &p, chain);
-	conn_packet(v, &p, chain);
-	return true;
+		sibling_packet(v, &p, chain);
+	else
+		conn_packet(v, &p, chain);
 }
 
 void vsock_from_guest(struct vsock *v)
 {
 	struct chain *chain;
 
-	while (v->held == NULL && (chain = queue_pop(v->tx)) != NULL) {
-		if (!take_packet(v, chain))
-			break;
-	}
+	while ((chain = queue_pop(v->tx)) != NULL)
+		take_packet(v, chain);
 	flow_flush(v);
 	flow_to_guest(v);
 }
@@ -119,14 +116,7 @@ static void tx_handle(struct queue *q)
 
 static void rx_handle(struct queue *q)
 {
-	struct vsock *v = instance_state(queue_instance(q));
-
-	/* Neither other guests nor the host can take all buffers for ever. */
-	v->own_first = !v->own_first;
-	if (v->own_first)
-		flow_to_guest(v);
-	sibling_room(v);
-	flow_to_guest(v);
+	flow_to_guest(instance_state(queue_instance(q)));
 }
 
 static void event_handle(struct queue *q)
@@ -157,14 +147,8 @@ static void vsock_start(struct queue *q)
 		v->met = true;
 	else if (!v->met && queue_used_before(q))
 		v->reset_due = true;
-}
-
-static void vsock_stop(struct queue *q)
-{
-	struct vsock *v = instance_state(queue_instance(q));
-
-	if (queue_index(q) == VSOCK_TXQ)
-		sibling_stop(v);
+	if (queue_index(q) == VSOCK_RXQ)
+		v->there = true;
 }
 
 static void drop_strays(struct vsock *v)
@@ -180,7 +164,8 @@ static void vsock_reset(struct instance *in, enum reset_why why)
 	struct conn *c, *next;
 
 	drop_strays(v);
-	v->reset_due = v->met = false;
+	v->reset_due = v->met = v->there = false;
+	sibling_reset(v);
 	for (c = v->all; c != NULL; c = next) {
 		next = c->all_next;
 		if (c->state != CONN_LINGERING)
@@ -208,7 +193,6 @@ static int vsock_open(struct instance *in, struct error *err)
 	v->tx = instance_queue(in, VSOCK_TXQ);
 	v->events = instance_queue(in, VSOCK_EVENTQ);
 	v->ready_end = &v->ready;
-	timer_init(&v->held_timer, v->loop, sibling_late);
 	/* Without a seed the table only has longer lists for who makes them. */
 	if (getrandom(&v->seed, sizeof(v->seed), GRND_NONBLOCK) < 0)
 		v->seed = (uintptr_t)v;
@@ -224,11 +208,13 @@ static void vsock_close(struct instance *in)
 {
 	struct vsock *v = instance_state(in);
 
+	sibling_reset(v);
 	sibling_leave(v);
 	host_unlisten(v);
-	conn_table_free(v);
+	while (v->all != NULL)
+		conn_free(v->all);
+	table_free(v);
 	drop_strays(v);
-	timer_finish(&v->held_timer);
 }
 
 /* ---- from outside ---- */
@@ -246,16 +232,17 @@ static int do_show(struct instance *in, struct said *r, char **words, unsigned n
 	unsigned shown = 0;
 
 	control_say(r, "cid %llu connections %u of %u buffered %llu of %llu bytes\n",
-		    (unsigned long long)v->cid, v->n_conns, v->conf->max_connections,
+		    (unsigned long long)v->cid, v->n_conns + v->n_links,
+		    v->conf->max_connections,
 		    (unsigned long long)v->buffered,
 		    (unsigned long long)v->conf->max_buffered);
 	for (c = v->all; c != NULL && shown < MAX_SHOWN; c = c->all_next, shown++)
 		control_say(r, "guest %u peer %llu:%u %s %s to-guest %llu from-guest %llu "
-			    "waiting %u\n", c->guest_port, (unsigned long long)c->peer_cid,
-			    c->peer_port, c->type == VSOCK_TYPE_STREAM ? "stream" : "seqpacket",
+			    "waiting %u\n", c->key.guest_port, (unsigned long long)c->key.peer_cid,
+			    c->key.peer_port, c->type == VSOCK_TYPE_STREAM ? "stream" : "seqpacket",
 			    states[c->state], (unsigned long long)c->sent,
 			    (unsigned long long)c->got, c->out.n + c->in.n);
-	if (c != NULL)
+	if (sibling_show(v, r, MAX_SHOWN - shown) > MAX_SHOWN - shown || c != NULL)
 		control_say(r, "and more\n");
 	return 0;
 }
@@ -354,13 +341,16 @@ static const struct option vsock_options[] = {
 	{ "max-connections", "N", "Connections of a guest; more are refused.", "16384", OPT_UINT,
 	  .min = 1, .max = 1 << 20, OPT(struct vsock_conf, max_connections) },
 	{ "max-buffered", "BYTES", "Bytes of a guest that slow readers of the host keep us "
-	  "holding; who needs more is reset.", "64M", OPT_SIZE, .min = 65536,
-	  OPT(struct vsock_conf, max_buffered) },
+	  "holding, or that others sent it and it does not take; who needs more is reset.",
+	  "64M", OPT_SIZE, .min = 65536, OPT(struct vsock_conf, max_buffered) },
 	{ "connect-timeout", "MS", "Give up a connection that is not answered.", "2000", OPT_UINT,
 	  .min = 1, .max = 3600000, OPT(struct vsock_conf, connect_ms) },
 	{ "shutdown-timeout", "MS", "Wait for the guest to end a connection that the host has "
 	  "ended.", "8000", OPT_UINT, .min = 1, .max = 3600000,
 	  OPT(struct vsock_conf, shutdown_ms) },
+	{ "linger-timeout", "MS", "Keep what a guest left behind for a program of the host "
+	  "that reads none of it for so long.", "60000", OPT_UINT, .min = 1, .max = 3600000,
+	  OPT(struct vsock_conf, linger_ms) },
 	{ "no-seqpacket", NULL, "Offer connections of bytes only, not of messages.", NULL,
 	  OPT_FLAG, OPT(struct vsock_conf, no_seqpacket) },
 	{ "vm", "KEY=VALUE,...", "A guest: guest-cid, socket, uds-path or forward-cid, "
@@ -408,6 +398,5 @@ const struct device device_vsock = {
 	.open = vsock_open,
 	.close = vsock_close,
 	.start = vsock_start,
-	.stop = vsock_stop,
 	.reset = vsock_reset,
 };

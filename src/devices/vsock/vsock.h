@@ -23,7 +23,7 @@ struct vsock_conf {
 	struct vm_conf vm;
 	uint32_t max_connections;
 	uint64_t max_buffered;          /* bytes */
-	uint32_t connect_ms, shutdown_ms;
+	uint32_t connect_ms, shutdown_ms, linger_ms;
 	bool no_seqpacket;
 };
 
@@ -63,6 +63,23 @@ enum {
 
 enum { MARKS = 16, CONN_ASK_MS = 100 };
 
+/* Place in the table of a guest, by its ports. */
+struct key {
+	struct key *next;
+	uint64_t peer_cid;              /* whom the guest has addressed, or is addressed by */
+	uint32_t guest_port, peer_port;
+	bool hashed;
+};
+
+enum served { SERVED, SERVE_AGAIN, NO_BUFFERS };
+
+/* Somebody with something for a guest, in the list of those. */
+struct turn {
+	struct turn *next, **at;        /* at NULL: not in the list */
+	/* Leaves the list, or goes to its end, unless it returns NO_BUFFERS. */
+	enum served (*serve)(struct turn *t);
+};
+
 /* How many packets lie unread at the guest, counted in groups. */
 struct marks {
 	uint32_t end[MARKS];            /* tx_cnt behind the last packet of the group */
@@ -73,18 +90,16 @@ struct marks {
 
 struct conn {
 	struct vsock *v;
-	struct conn *hash_next;
+	struct key key;
+	struct turn turn;
 	struct conn *all_next, **all_at;
-	struct conn *ready_next, **ready_at;    /* ready_at NULL: not in that list */
 	struct io io;
 	struct timer timer;
 	int fd;
 	uint8_t state, todo, type;
 	uint8_t guest_shut, host_shut;  /* SHUTDOWN flags, had and due or sent */
-	bool hashed, readable, hup, blocked, wide, asked, host_deaf, greeted,
+	bool readable, hup, blocked, wide, asked, host_deaf, greeted,
 		crumbs, redials;
-	uint64_t peer_cid;              /* whom the guest has addressed, or is addressed by */
-	uint32_t guest_port, peer_port;
 	/* From the guest: our window, bytes had, bytes passed on, and as last told. */
 	uint32_t window, rx_cnt, fwd_cnt, told_fwd;
 	/* To the guest: its window, bytes passed on as it last told, bytes sent. */
@@ -94,6 +109,7 @@ struct conn {
 	struct bytes in;                /* a message that the rx ring had no room for */
 	uint32_t open_record;           /* SEQPACKET: bytes of the message that is not complete */
 	bool has_record;
+	uint8_t presses;                /* writes in a row that the kernel had no memory for */
 	struct marks marks;
 	uint64_t deadline, sent, got;
 };
@@ -136,9 +152,11 @@ struct vsock {
 	struct loop *loop;
 	uint64_t cid, seed;
 	struct queue *rx, *tx, *events;
-	struct conn **buckets, *all;
-	struct conn *ready, **ready_end;
-	unsigned n_buckets, n_conns;    /* buckets: a power of two */
+	struct key **buckets;
+	unsigned n_buckets, n_keys;     /* buckets: a power of two */
+	struct conn *all;
+	unsigned n_conns;
+	struct turn *ready, **ready_end;
 	unsigned n_redials;             /* those that a listener had no room for */
 	uint32_t next_port;
 	uint64_t buffered;
@@ -146,27 +164,27 @@ struct vsock {
 	struct stray *strays;
 	unsigned n_strays, first_stray;
 	bool serving, met, reset_due;   /* met: its rings have run */
-	bool own_first;                 /* whose turn it is for receive buffers */
 	/* Siblings. */
 	struct vsock *next_guest;
-	bool listed, stuck;
-	struct chain *held;             /* a packet that its receiver has no room for */
-	struct packet held_packet;
-	uint32_t held_done;
-	uint64_t held_turn, turns;      /* its place among those who wait; how many did for this */
-	struct timer held_timer;
+	bool listed, there;             /* there: its driver runs, or is paused */
+	struct link_end *ends;          /* of its connections to them */
+	unsigned n_links;               /* those that it has asked for */
 	struct batch batch;
 	struct log_limit limit;
 };
 
 void vsock_from_guest(struct vsock *v);  /* packets of the guest, as far as they may go */
 
-/* conn.c: the table, and what packets and the host do to a connection */
+/* table.c */
+struct key *key_find(const struct vsock *v, uint64_t peer_cid, uint32_t guest_port,
+		     uint32_t peer_port);
+int key_add(struct vsock *v, struct key *k);    /* -ENOMEM */
+void key_remove(struct vsock *v, struct key *k);
+void table_free(struct vsock *v);
+
+/* conn.c: what packets and the host do to a connection */
 struct conn *conn_new(struct vsock *v);                 /* NULL: too many, or no memory */
 void conn_free(struct conn *c);
-struct conn *conn_find(struct vsock *v, uint64_t peer_cid, uint32_t guest_port,
-		       uint32_t peer_port);
-int conn_hash(struct conn *c);          /* under its ports; -ENOMEM */
 int conn_watch(struct conn *c, int fd); /* c owns the fd from now on */
 void conn_reset(struct conn *c);        /* the host is hung up on, the guest gets an RST */
 /* What the guest still sent is written before the host is hung up on. */
@@ -175,21 +193,27 @@ void conn_packet(struct vsock *v, const struct packet *p, struct chain *chain);
 void conn_established(struct conn *c);  /* the host has answered */
 void conn_host_gone(struct conn *c, bool all);  /* it sends no more, or is gone */
 void conn_ask_guest(struct conn *c);    /* REQUEST: ports are known */
-void conn_table_free(struct vsock *v);
 uint64_t conn_after(const struct conn *c, uint64_t ms);
 void conn_credit(struct conn *c, const struct packet *p);
 void stray_rst(struct vsock *v, const struct packet *p);
 
 /* flow.c: bytes */
-void conn_wake(struct conn *c);         /* there may be something to send to the guest */
-void conn_forget(struct conn *c);       /* is not in the list of those any more */
+void turn_ask(struct vsock *v, struct turn *t);  /* there may be something to send to v */
+void turn_leave(struct vsock *v, struct turn *t);       /* is not in that list any more */
+void conn_wake(struct conn *c);
+enum served conn_serve(struct turn *t);
 void flow_to_guest(struct vsock *v);
 bool flow_take(struct conn *c, const struct packet *p, struct chain *chain);
 void flow_flush(struct vsock *v);       /* the batch */
 void flow_write(struct conn *c);        /* what waits for the host .. */
+void flow_linger(struct conn *c);       /* .. of a guest that is done with it */
 bool flow_waits(const struct conn *c);  /* .. if anything does */
 void flow_credit(struct conn *c);       /* tell the guest of room, if it is time to */
 void bytes_free(struct vsock *v, struct bytes *b);
+/* n more at the end; false: the guest has too much waiting, no memory, or a bad chain. */
+bool bytes_room(struct vsock *v, struct bytes *b, uint32_t n);
+bool bytes_add(struct vsock *v, struct bytes *b, struct chain *chain, uint32_t n);
+void bytes_drop(struct vsock *v, struct bytes *b, uint32_t n);
 struct virtio_vsock_hdr flow_header(struct conn *c, unsigned op, uint32_t len, uint32_t flags);
 struct chain *flow_buffer(struct vsock *v, size_t least);
 
@@ -206,11 +230,10 @@ bool host_welcome(struct conn *c);      /* OK; false: the client has gone */
 bool sibling_together(const struct vm_conf *a, const struct vm_conf *b);
 int sibling_join(struct vsock *v, struct error *err);
 void sibling_leave(struct vsock *v);
-/* Takes the packet: false when it must wait, and no other may be popped. */
-bool sibling_packet(struct vsock *v, const struct packet *p, struct chain *chain);
-void sibling_room(struct vsock *v);     /* v can receive again */
-void sibling_late(struct timer *t);      /* of held_timer */
-void sibling_stop(struct vsock *v);     /* nothing is held any more */
+void sibling_packet(struct vsock *v, const struct packet *p, struct chain *chain);
+void sibling_reset(struct vsock *v);    /* its connections to them are no more */
+struct said;
+unsigned sibling_show(const struct vsock *v, struct said *r, unsigned most);
 
 /* config.c: the YAML file of the original, by libyaml */
 extern const struct dl_library yaml_library;

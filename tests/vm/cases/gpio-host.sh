@@ -74,6 +74,25 @@ unused() { ! used "$1"; }
 warned() { [ "$(grep -c "$1" log)" = "$2" ]; }
 reads() { probe /run/s0 get "$1" | grep -q ": *$2\$"; }
 
+# The chip goes while somebody waits for edges, who has them of the next one.
+armed()
+{
+	level=down
+	pull 1 down
+	probe /run/s0 watch button both 3 >watched 2>&1 &
+	watcher=$!
+	check 'the line is in use' within 5 used button
+	pull 1 up
+	echo 0 >$sim/live
+	check 'both guests have let go again' within 20 warned 'is gone' 4
+	echo 1 >$sim/live
+	check 'the chip is back for both again' within 20 warned ') is back' 4
+	check 'the line is in use again' within 20 used button
+	check 'edges come again' within 20 turned
+	wait $watcher
+	is 'status of who waited' $? 0
+}
+
 inside()
 {
 	mount -t configfs configfs /sys/kernel/config
@@ -111,6 +130,7 @@ inside()
 	pull 0 up
 	check 'until it is back' within 5 reads 0 1
 	check 'for both' within 5 warned ') is back' 2
+	armed
 	stop_daemon
 
 	check 'a line of two guests' eval '! "$VHOST_DEVICE" gpio -s x -c 2 -l 0:0 2>bad'
