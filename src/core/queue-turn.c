@@ -312,6 +312,20 @@ struct chain *queue_next(struct queue *q, struct chain *after)
 	return c;
 }
 
+struct chain *queue_previous(struct queue *q, struct chain *before)
+{
+	struct chain *c = before != NULL ? before->prev : q->last;
+
+	while (c != NULL && c->ended)
+		c = c->prev;
+	return c;
+}
+
+bool queue_spent(const struct queue *q)
+{
+	return q->running && !q->broken && q->budget == 0;
+}
+
 void queue_return_all(struct queue *q)
 {
 	struct chain *c = q->last, *before;

@@ -20,6 +20,7 @@
 enum {
 	RING = 256, SLOT = 128, HDR = sizeof(struct virtio_can_hdr), FRAME = HDR + 8,
 	AHEAD = 500, FRAMES = 100000, QUEUES = 3, BUFFERS = RING, REPLY = 4096,
+	MANY = 512,
 };
 
 /* A slot of guest memory for each entry of each ring. */
@@ -36,6 +37,7 @@ struct node {
 
 static struct server server;
 static struct node nodes[2];
+static unsigned tx_size = RING;
 static char tokens[RING];
 
 static void start(const char *devices)
@@ -60,6 +62,7 @@ static void tear_down(void)
 		fe_free(take_ptr(nodes[i].fe));
 		fe_mem_free(take_ptr(nodes[i].mem));
 	}
+	tx_size = RING;
 	server_clean_up(&server);
 }
 
@@ -117,6 +120,7 @@ static void join_with(struct node *n, const char *name, uint64_t ring_features, 
 	ck_ok(fe_mem_send(n->mem, n->fe, &err));
 	setup.features = features;
 	for (setup.index = 0; setup.index < QUEUES; setup.index++) {
+		setup.size = setup.index == VIRTIO_CAN_TXQ ? tx_size : RING;
 		ck_ok(fe_ring_new(n->mem, &setup, &n->rings[setup.index], &err));
 		ck_ok(fe_ring_start(n->rings[setup.index], n->fe, &err));
 	}
@@ -263,20 +267,27 @@ START_TEST(both_ways)
 }
 END_TEST
 
-/* One counter of `show`. */
-static unsigned counter(const char *control, const char *name)
+/* What a command answers, whose newline is with it. */
+static void say(const char *control, const char *command, char text[REPLY])
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	CLOSE_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char text[REPLY], *at;
 	ssize_t n, size = 0;
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", server_path(&server, control));
 	must(connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0);
-	must(write(fd, "show\n", 5) == 5);
-	while ((n = read(fd, text + size, sizeof(text) - 1 - (size_t)size)) > 0)
+	must(write(fd, command, strlen(command)) == (ssize_t)strlen(command));
+	while ((n = read(fd, text + size, REPLY - 1 - (size_t)size)) > 0)
 		size += n;
 	text[size] = '\0';
+}
+
+/* One counter of `show`. */
+static unsigned counter(const char *control, const char *name)
+{
+	char text[REPLY], *at;
+
+	say(control, "show\n", text);
 	at = strstr(text, name);
 	ck_assert_msg(at != NULL, "%s in %s", name, text);
 	return (unsigned)strtoul(at + strlen(name), NULL, 10);
@@ -402,6 +413,37 @@ START_TEST(pauses_in_flight)
 }
 END_TEST
 
+/* More frames wait than are served in a turn: STOP is answered after the last of them. */
+START_TEST(stop_is_last)
+{
+	struct node *n = &nodes[0];
+	const struct virtio_can_hdr hdr = { .msg_type = le16(VIRTIO_CAN_TX), .length = le16(8) };
+	struct fe_used used;
+	struct fe_seg segs[2];
+	char text[REPLY];
+	unsigned i;
+
+	start("bus:t bus:t");
+	tx_size = 2 * MANY;
+	join_with(n, "c.sock0", layouts[_i], 1);
+	say("ctl0", "stall on\n", text);
+	/* All of them the same bytes, and the same byte for the result. */
+	segs[0] = (struct fe_seg){ slot_at(n, VIRTIO_CAN_TXQ, 0), FRAME };
+	segs[1] = (struct fe_seg){ slot_at(n, VIRTIO_CAN_TXQ, 1), 1 };
+	memcpy(slot_view(n, VIRTIO_CAN_TXQ, 0), &hdr, sizeof(hdr));
+	for (i = 0; i < MANY; i++)
+		must(fe_ring_add(n->rings[VIRTIO_CAN_TXQ], segs, 1, 1, 0, n) == 0);
+	ck_ok(fe_ring_kick(n->rings[VIRTIO_CAN_TXQ], n->fe, &err));
+	ck_assert_uint_eq(ask_control(n, VIRTIO_CAN_SET_CTRL_MODE_STOP), VIRTIO_CAN_RESULT_OK);
+	for (i = 0; fe_ring_get(n->rings[VIRTIO_CAN_TXQ], &used, &err) == 1;)
+		i++;
+	ck_assert_uint_eq(i, MANY);
+	ck_assert_uint_eq(counter("ctl0", "tx_stopped "), MANY);
+	ck_assert_uint_eq(ask_control(n, VIRTIO_CAN_SET_CTRL_MODE_START), VIRTIO_CAN_RESULT_OK);
+	server_stop(&server);
+}
+END_TEST
+
 /* Nobody sends: no time is spent. */
 START_TEST(idle)
 {
@@ -436,6 +478,7 @@ int main(void)
 	tcase_add_loop_test(tc, waits, 0, n);
 	tcase_add_loop_test(tc, leaves_in_flight, 0, n);
 	tcase_add_loop_test(tc, pauses_in_flight, 0, n);
+	tcase_add_loop_test(tc, stop_is_last, 0, n);
 	tcase_add_test(tc, idle);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);

@@ -393,6 +393,23 @@ struct chain *queue_next(struct queue *q, struct chain *after)
 	return c < fake.chains + fake.pushed ? c : NULL;
 }
 
+struct chain *queue_previous(struct queue *q, struct chain *before)
+{
+	struct chain *c = before == NULL ? fake.chains + fake.pushed : before;
+
+	while (c-- > fake.chains) {
+		if (c->queue == q->index && chain_open(c))
+			return c;
+	}
+	return NULL;
+}
+
+/* Of budgets it knows nothing. */
+bool queue_spent(const struct queue *q)
+{
+	return false;
+}
+
 void queue_return_all(struct queue *q)
 {
 	unsigned i;

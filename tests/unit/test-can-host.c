@@ -46,7 +46,7 @@ static struct host_world {
 	struct can_msg queue[FRAMES];   /* of the socket */
 	unsigned head, n;
 	int error;                      /* that the next recv() returns */
-	int send_error;
+	int send_error, no_option;
 	struct canfd_frame sent[FRAMES];
 	size_t sizes[FRAMES];
 	unsigned n_sent;
@@ -84,6 +84,8 @@ static int fake_bind(int fd, unsigned index)
 
 static int fake_set(int fd, int option, const void *value, size_t size)
 {
+	if (option == host.no_option && size > 0)
+		return -ENOMEM;
 	switch (option) {
 	case CAN_RAW_FILTER:
 		host.all = size > 0;
@@ -411,6 +413,49 @@ START_TEST(host_refuses)
 	ck_assert_uint_eq(fake.config_changes, 0);
 	ck_assert_uint_eq(fake.counters[FAILED], 1);
 	end();
+}
+END_TEST
+
+/* A controller that would be deaf, or never hear of its frames, does not start. */
+START_TEST(start_fails)
+{
+	static const int options[] = { CAN_RAW_FILTER, CAN_RAW_ERR_FILTER, CAN_RAW_RECV_OWN_MSGS };
+	struct chain *c;
+
+	begin("can0", ALL);
+	host.send_error = -ENOBUFS;
+	c = push(1, 1, 0);
+	host.send_error = 0;
+	host.no_option = options[_i];
+	ck_assert_uint_eq(control(START), NOT_OK);
+	/* It was started before. */
+	ck_assert_uint_eq(result(c), NOT_OK);
+	ck_assert_uint_eq(result(push(1, 1, 0)), NOT_OK);
+	ck_assert(!host.all);
+	ck_assert_uint_eq(fake.config_changes, 0);
+	host.no_option = 0;
+	ck_assert_uint_eq(control(START), OK);
+	push(1, 1, 0);
+	ck_assert_uint_eq(host.n_sent, 1);
+	end();
+}
+END_TEST
+
+/* What the kernel does not know is not offered, or said at once. */
+START_TEST(options_that_the_kernel_has_not)
+{
+	host.no_option = CAN_RAW_FD_FRAMES;
+	ck_assert_int_eq(try_open("can0"), 0);
+	ck_assert_uint_eq(fake.offered & BIT(VIRTIO_CAN_F_CAN_FD), 0);
+	give_up();
+	host.no_option = CAN_RAW_LOOPBACK;
+	ck_assert_int_lt(try_open("can0,loopback=off"), 0);
+	ck_assert_str_eq(err.text, "can0: loopback=off: Cannot allocate memory");
+	give_up();
+	host.no_option = CAN_RAW_FILTER;
+	ck_assert_int_lt(try_open("bus:t+can0"), 0);
+	ck_assert_str_eq(err.text, "can0 cannot be bridged: Cannot allocate memory");
+	give_up();
 }
 END_TEST
 
@@ -909,6 +954,8 @@ int main(void)
 	tcase_add_loop_test(tc, no_room, 0, 2);
 	tcase_add_test(tc, stop_without_room);
 	tcase_add_loop_test(tc, host_refuses, 0, 6);
+	tcase_add_loop_test(tc, start_fails, 0, 3);
+	tcase_add_test(tc, options_that_the_kernel_has_not);
 	tcase_add_test(tc, late_ack);
 	tcase_add_test(tc, not_from_others);
 	tcase_add_test(tc, lost_confirmation);

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "can.h"
 
@@ -100,6 +101,7 @@ struct bridge *bridge_open(struct instance *in, struct loop *loop, const struct 
 {
 	struct bridge *b = calloc(1, sizeof(*b));
 	struct can_node plain = *node;
+	int ret;
 
 	if (b == NULL) {
 		error_set(err, -ENOMEM, "no memory for a bridge to %s", iface);
@@ -117,8 +119,14 @@ struct bridge *bridge_open(struct instance *in, struct loop *loop, const struct 
 		return NULL;
 	}
 	b->bus->owner = b->host->owner = b;
-	b->host->ops->start(b->host, false);
-	b->bus->ops->start(b->bus, false);
+	ret = b->host->ops->start(b->host, false);
+	if (ret == 0)
+		ret = b->bus->ops->start(b->bus, false);
+	if (ret < 0) {
+		error_set(err, ret, "%s cannot be bridged: %s", iface, strerror(-ret));
+		bridge_close(b);
+		return NULL;
+	}
 	return b;
 }
 

@@ -178,9 +178,10 @@ static void bus_set(struct member *m, bool on)
 	shared_unlock(m->bus);
 }
 
-static void bus_start(struct port *p, bool confirm)
+static int bus_start(struct port *p, bool confirm)
 {
 	bus_set(member_of(p), true);
+	return 0;
 }
 
 static void bus_stop(struct port *p)

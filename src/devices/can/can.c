@@ -7,11 +7,12 @@
  *   started  --bus-off, bus down--> bus-off: the same, status bit set, driver told
  *   bus-off  --START--> started
  *
- * Both control messages succeed in every state: a guest that was reset without
+ * Both control messages are right in every state: a guest that was reset without
  * a STOP sends START to a controller that is started. A START on a bus that is
  * down succeeds too and is followed by bus-off, after a while: Linux ignores
  * bus-off before it has seen the answer to START, and its automatic restart
- * ends with the first START that fails.
+ * ends with the first START that fails. STOP is answered when nothing is left
+ * to be sent, in the ring neither, which may take turns of the loop.
  *
  * A frame to be sent is done when the bus took it, or with LATE_TX_ACK when it
  * was on the bus. It waits while the host has no room; then later ones wait in
@@ -53,6 +54,7 @@ struct can {
 	struct canfd_frame *backlog;    /* for the guest, which has no buffers */
 	unsigned head, n;
 	struct chain *blocked;          /* the port cannot take it yet */
+	struct chain *stopping;         /* a STOP, until what the ring holds has come back */
 	uint64_t retry_ns, next_ns;     /* pause before the next try; when rate allows a frame */
 	uint64_t started_ns;
 	struct timer retry, ack, notice;
@@ -85,6 +87,7 @@ static const char *const verdicts[] = {
 
 static void tx_serve(struct can *c);
 static void rx_serve(struct can *c);
+static void control_serve(struct can *c);
 
 static void count(struct can *c, enum can_counter which, uint64_t n)
 {
@@ -296,6 +299,10 @@ static void tx_serve(struct can *c)
 		return;
 	while (c->blocked == NULL && rate_allows(c) && (ch = queue_pop(q)) != NULL)
 		tx_take(c, ch);
+	if (c->stopping != NULL && !queue_spent(q)) {
+		answer(take_ptr(c->stopping), VIRTIO_CAN_RESULT_OK);
+		control_serve(c);
+	}
 }
 
 static void retry_fired(struct timer *t)
@@ -509,15 +516,24 @@ static bool down_matters(const struct can *c)
 	return c->port->down && c->node.down_is_bus_off;
 }
 
-static void control_start(struct can *c)
+static int control_start(struct can *c)
 {
+	int ret;
+
 	set_stopped(c);
+	ret = c->port->ops->start(c->port, negotiated(c, VIRTIO_CAN_F_LATE_TX_ACK));
+	if (ret < 0) {
+		log_limited(&c->log, LOG_LEVEL_WARN, c->in, "%s: cannot be started: %s",
+			    c->port->name, strerror(-ret));
+		halt(c);
+		return ret;
+	}
 	c->n = 0;
 	c->started = true;
 	c->started_ns = now_of(c);
-	c->port->ops->start(c->port, negotiated(c, VIRTIO_CAN_F_LATE_TX_ACK));
 	if (down_matters(c))
 		set_notice(c);
+	return 0;
 }
 
 static void control_stop(struct can *c)
@@ -565,6 +581,7 @@ static const struct port_user can_user = {
 static void control_one(struct can *c, struct chain *ch)
 {
 	struct virtio_can_control req;
+	uint8_t result = VIRTIO_CAN_RESULT_OK;
 	unsigned type;
 
 	if (chain_put_size(ch) == 0 || chain_get_size(ch) < sizeof(req) ||
@@ -576,15 +593,29 @@ static void control_one(struct can *c, struct chain *ch)
 	}
 	type = le16_get(req.msg_type);
 	if (type == VIRTIO_CAN_SET_CTRL_MODE_START) {
-		control_start(c);
+		if (control_start(c) < 0)
+			result = VIRTIO_CAN_RESULT_NOT_OK;
 	} else if (type == VIRTIO_CAN_SET_CTRL_MODE_STOP) {
 		control_stop(c);
+		if (queue_spent(instance_queue(c->in, VIRTIO_CAN_TXQ))) {
+			c->stopping = ch;
+			return;
+		}
 	} else {
 		chain_put(ch, &(uint8_t){ VIRTIO_CAN_RESULT_NOT_OK }, 1);
 		chain_fail(ch, "no such control message");
 		return;
 	}
-	answer(ch, VIRTIO_CAN_RESULT_OK);
+	answer(ch, result);
+}
+
+static void control_serve(struct can *c)
+{
+	struct queue *q = instance_queue(c->in, VIRTIO_CAN_CONTROLQ);
+	struct chain *ch;
+
+	while (c->stopping == NULL && (ch = queue_pop(q)) != NULL)
+		control_one(c, ch);
 }
 
 /* ---- the device ---- */
@@ -601,11 +632,7 @@ static void rx_handle(struct queue *q)
 
 static void control_handle(struct queue *q)
 {
-	struct can *c = instance_state(queue_instance(q));
-	struct chain *ch;
-
-	while ((ch = queue_pop(q)) != NULL)
-		control_one(c, ch);
+	control_serve(instance_state(queue_instance(q)));
 }
 
 /*
@@ -616,6 +643,9 @@ static void can_stop(struct queue *q)
 {
 	struct can *c = instance_state(queue_instance(q));
 
+	/* Without either queue it need not wait for the other. */
+	if (queue_index(q) != VIRTIO_CAN_RXQ && c->stopping != NULL)
+		answer(take_ptr(c->stopping), VIRTIO_CAN_RESULT_OK);
 	if (queue_index(q) != VIRTIO_CAN_TXQ)
 		return;
 	if (c->blocked != NULL && chain_newest(c->blocked))

@@ -85,8 +85,8 @@ struct port_user {
 enum { PORT_SENT, PORT_CONFIRMS };
 
 struct port_ops {
-	/* From now on frames come; those that wait from before are forgotten. */
-	void (*start)(struct port *p, bool confirm);
+	/* From now on frames come; those that wait from before are forgotten. 0 or -errno. */
+	int (*start)(struct port *p, bool confirm);
 	void (*stop)(struct port *p);
 	/* PORT_SENT, PORT_CONFIRMS, -EAGAIN: later, or an error of the host. */
 	int (*send)(struct port *p, const struct canfd_frame *f);

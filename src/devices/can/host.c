@@ -183,34 +183,44 @@ static void drain(struct host *h)
 	}
 }
 
-static void set_errors(struct host *h, can_err_mask_t mask)
+static int set_errors(struct host *h, can_err_mask_t mask)
 {
-	can_sys->set(h->fd, CAN_RAW_ERR_FILTER, &mask, sizeof(mask));
+	return can_sys->set(h->fd, CAN_RAW_ERR_FILTER, &mask, sizeof(mask));
 }
 
+/* Frames that come nevertheless are dropped. */
 static void host_stop(struct port *p)
 {
 	struct host *h = host_of(p);
 
 	h->started = false;
-	can_sys->set(h->fd, CAN_RAW_FILTER, NULL, 0);
-	set_errors(h, 0);
+	(void)can_sys->set(h->fd, CAN_RAW_FILTER, NULL, 0);
+	(void)set_errors(h, 0);
 }
 
-static void host_start(struct port *p, bool confirm)
+/* The kernel may lack memory for a filter; a controller that is deaf has not started. */
+static int host_start(struct port *p, bool confirm)
 {
 	const struct can_filter all = { 0, 0 };
 	const int own = confirm;
 	struct host *h = host_of(p);
+	int ret;
 
 	host_stop(p);
 	drain(h);
+	ret = can_sys->set(h->fd, CAN_RAW_RECV_OWN_MSGS, &own, sizeof(own));
+	if (ret == 0)
+		ret = set_errors(h, CAN_ERR_BUSOFF | CAN_ERR_RESTARTED | CAN_ERR_CRTL);
+	if (ret == 0)
+		ret = can_sys->set(h->fd, CAN_RAW_FILTER, &all, sizeof(all));
+	if (ret < 0) {
+		host_stop(p);
+		return ret;
+	}
 	h->confirm = confirm;
 	h->started = true;
-	can_sys->set(h->fd, CAN_RAW_RECV_OWN_MSGS, &own, sizeof(own));
-	set_errors(h, CAN_ERR_BUSOFF | CAN_ERR_RESTARTED | CAN_ERR_CRTL);
-	can_sys->set(h->fd, CAN_RAW_FILTER, &all, sizeof(all));
 	look(h);
+	return 0;
 }
 
 static void host_close(struct port *p)
@@ -253,6 +263,7 @@ static int find_iface(struct host *h, const struct can_node *node, struct error 
 static int set_up(struct host *h, const struct can_node *node, struct error *err)
 {
 	const int on = 1, off = 0;
+	bool knows_fd;
 	int ret;
 
 	h->fd = can_sys->open();
@@ -261,13 +272,15 @@ static int set_up(struct host *h, const struct can_node *node, struct error *err
 				 "SocketCAN: %s: give bus:NAME for a bus between guests",
 				 strerror(-h->fd));
 	host_stop(&h->port);
-	can_sys->set(h->fd, CAN_RAW_FD_FRAMES, &on, sizeof(on));
-	if (!node->loopback)
-		can_sys->set(h->fd, CAN_RAW_LOOPBACK, &off, sizeof(off));
+	knows_fd = can_sys->set(h->fd, CAN_RAW_FD_FRAMES, &on, sizeof(on)) == 0;
+	ret = node->loopback ? 0 : can_sys->set(h->fd, CAN_RAW_LOOPBACK, &off, sizeof(off));
+	if (ret < 0)
+		return error_set(err, ret, "%s: loopback=off: %s", h->iface, strerror(-ret));
 	h->port.confirms = node->loopback;
 	ret = find_iface(h, node, err);
 	if (ret < 0)
 		return ret;
+	h->port.fd = h->port.fd && knows_fd;
 	h->watch_fd = can_sys->watch();
 	if (h->watch_fd < 0)
 		return error_set(err, h->watch_fd, "interfaces cannot be watched: %s",
