@@ -386,7 +386,7 @@ static int get_workers(struct bank *b, struct instance *in, struct error *err)
 		if (!c->blocks)
 			continue;
 		if (c->key[0] == '\0')
-			snprintf(c->key, sizeof(c->key), "gpio-%.20s-%u", instance_name(in), i);
+			snprintf(c->key, sizeof(c->key), "gpio-%.100s-%u", instance_name(in), i);
 		c->worker = worker_get(c->key, 1, err);
 		if (c->worker == NULL)
 			return -EAGAIN;

@@ -5,8 +5,8 @@
  * the guest does so line by line.
  *
  *   there --unplugged (hang-up, ENODEV): requests closed, calls fail--> gone
- *   gone  --once a second: the same name and label again--> there; the lines
- *           are wanted as before
+ *   gone  --once a second: one of the same label and size again--> there; the
+ *           lines are wanted as before
  *
  * Calls may be made by a worker. While one is under way for a line nobody else
  * uses its request, but for edges and values, and while one is for any line of
@@ -102,6 +102,18 @@ static struct host_chip *chip_of(const struct line *l)
 
 /* ---- find and open ---- */
 
+/* What was there before is to come back, and nothing else takes its place. */
+static bool is_wanted(const struct host_chip *h, struct gpiod_chip_info *info, const char *pattern)
+{
+	const char *label = api.gpiod_chip_info_get_label(info);
+
+	if (pattern != NULL && fnmatch(pattern, label, 0) != 0)
+		return false;
+	return h->chip.n_lines == 0 ||
+		(h->chip.n_lines == api.gpiod_chip_info_get_num_lines(info) &&
+		 strncmp(h->label, label, sizeof(h->label) - 1) == 0);
+}
+
 static struct gpiod_chip *try_path(struct host_chip *h, const char *path, const char *pattern)
 {
 	struct gpiod_chip *gpiod = api.gpiod_chip_open(path);
@@ -112,8 +124,8 @@ static struct gpiod_chip *try_path(struct host_chip *h, const char *path, const 
 	if (gpiod == NULL)
 		return NULL;
 	info = api.gpiod_chip_get_info(gpiod);
-	if (info != NULL && fstat(api.gpiod_chip_get_fd(gpiod), &st) == 0 &&
-	    (pattern == NULL || fnmatch(pattern, api.gpiod_chip_info_get_label(info), 0) == 0)) {
+	if (info != NULL && is_wanted(h, info, pattern) &&
+	    fstat(api.gpiod_chip_get_fd(gpiod), &st) == 0) {
 		h->dev = st.st_rdev;
 		h->chip.n_lines = (unsigned)api.gpiod_chip_info_get_num_lines(info);
 		snprintf(h->label, sizeof(h->label), "%s", api.gpiod_chip_info_get_label(info));
@@ -198,6 +210,17 @@ static void chip_hangup(struct io *io, unsigned ready)
 		chip_gone(container_of(io, struct host_chip, io));
 }
 
+/* It may have another number than before. */
+static void move_claims(struct host_chip *h)
+{
+	struct host_line *hl;
+
+	pthread_mutex_lock(&claims_lock);
+	for (hl = h->lines; hl != NULL; hl = hl->next)
+		hl->claim.chip = h->dev;
+	pthread_mutex_unlock(&claims_lock);
+}
+
 static void watch_chip(struct host_chip *h)
 {
 	io_init(&h->io, instance_loop(h->chip.in), api.gpiod_chip_get_fd(h->gpiod), chip_hangup);
@@ -208,7 +231,7 @@ static void watch_chip(struct host_chip *h)
 
 static void chip_retry(struct timer *t)
 {
-	struct host_chip *h = container_of(t, struct host_chip, retry), before = *h;
+	struct host_chip *h = container_of(t, struct host_chip, retry);
 
 	/* Those that fail now are not to see it come back half way. */
 	if (h->n_ops > 0) {
@@ -216,16 +239,11 @@ static void chip_retry(struct timer *t)
 		return;
 	}
 	h->gpiod = find_chip(h);
-	if (h->gpiod != NULL && (strcmp(h->label, before.label) != 0 ||
-				 h->chip.n_lines != before.chip.n_lines)) {
-		api.gpiod_chip_close(take_ptr(h->gpiod));
-		memcpy(h->label, before.label, sizeof(h->label));
-		h->chip.n_lines = before.chip.n_lines;
-	}
 	if (h->gpiod == NULL) {
 		timer_set(&h->retry, loop_now(instance_loop(h->chip.in)) + RETRY_NS);
 		return;
 	}
+	move_claims(h);
 	log_warn(h->chip.in, "GPIO chip %s is back", h->chip.name);
 	watch_chip(h);
 	chip_is_back(&h->chip);

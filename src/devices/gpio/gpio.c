@@ -136,21 +136,12 @@ static void request_handle(struct queue *q)
 
 /* ---- life ---- */
 
-static struct chain *newest(struct queue *q)
-{
-	struct chain *c, *last = NULL;
-
-	for (c = queue_next(q, NULL); c != NULL; c = queue_next(q, c))
-		last = c;
-	return last;
-}
-
 static void stop_requests(struct gpio *g, struct queue *q)
 {
 	const struct gpio_request *r;
 	struct chain *c;
 
-	while ((c = newest(q)) != NULL && chain_newest(c)) {
+	while ((c = queue_previous(q, NULL)) != NULL && chain_newest(c)) {
 		r = chain_req(c);
 		if (!line_withdraw(r->line, c))
 			break;

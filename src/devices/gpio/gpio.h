@@ -114,7 +114,7 @@ struct chip {
 	bool blocks;                    /* calls are for a worker */
 	struct worker *worker;
 	char name[80];                  /* for messages */
-	char key[40];                   /* of the worker; same hardware, same key */
+	char key[128];                  /* of the worker; same hardware, same key */
 };
 
 enum edge_policy { EDGES_COALESCED, EDGES_COUNTED };
@@ -143,7 +143,7 @@ struct gpio {
 /* In chain_req() of a request. */
 struct gpio_request {
 	struct line *line;
-	struct chain *next;             /* waits behind this one */
+	struct chain *next, *before;    /* that wait behind this one, and before */
 	unsigned type;
 	uint32_t value;
 };

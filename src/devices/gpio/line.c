@@ -380,6 +380,8 @@ static struct chain *take_waiting(struct line *l)
 	l->waiting = ((struct gpio_request *)chain_req(c))->next;
 	if (l->waiting == NULL)
 		l->waiting_last = NULL;
+	else
+		((struct gpio_request *)chain_req(l->waiting))->before = NULL;
 	return c;
 }
 
@@ -413,6 +415,7 @@ void line_request(struct line *l, struct chain *c)
 	if (l->waiting_last != NULL) {
 		last = chain_req(l->waiting_last);
 		last->next = c;
+		r->before = l->waiting_last;
 	} else {
 		l->waiting = c;
 	}
@@ -436,7 +439,7 @@ static bool op_cancel(struct line *l, int result)
 
 bool line_withdraw(struct line *l, struct chain *c)
 {
-	struct chain *before = NULL, *at;
+	struct chain *before;
 
 	if (l->chain == c) {
 		if (!op_cancel(l, -ECANCELED))
@@ -444,9 +447,8 @@ bool line_withdraw(struct line *l, struct chain *c)
 		line_next(l);
 		return true;
 	}
-	for (at = l->waiting; at != c; at = ((struct gpio_request *)chain_req(at))->next)
-		before = at;
 	/* It is the newest of all, so none waits behind it. */
+	before = ((struct gpio_request *)chain_req(c))->before;
 	if (before != NULL)
 		((struct gpio_request *)chain_req(before))->next = NULL;
 	else

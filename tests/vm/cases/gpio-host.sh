@@ -93,6 +93,29 @@ armed()
 	is 'status of who waited' $? 0
 }
 
+# Another chip in its place is not taken for it, nor is its name.
+another()
+{
+	local other=/sys/kernel/config/gpio-sim/other
+
+	echo 0 >$sim/live
+	check 'both guests have let go once more' within 20 warned 'is gone' 6
+	mkdir -p $other/bank0
+	echo 8 >$other/bank0/num_lines
+	echo bankrupt >$other/bank0/label
+	echo 1 >$other/live
+	check 'another chip in its place' within 5 test -c /dev/gpiochip0
+	check 'is not taken for it' eval '! within 3 warned ") is back" 5'
+	check 'nor used' eval '! probe /run/s0 get 0 && ! probe /run/s1 set 0=1'
+	is 'its name is not used' "$(grep -c bankrupt log)" 0
+	echo 0 >$other/live
+	rmdir $other/bank0 $other
+	echo 1 >$sim/live
+	check 'it is back for both once more' within 20 warned ') is back' 6
+	pull 0 up
+	check 'and is used' within 20 reads 0 1
+}
+
 inside()
 {
 	mount -t configfs configfs /sys/kernel/config
@@ -131,6 +154,7 @@ inside()
 	check 'until it is back' within 5 reads 0 1
 	check 'for both' within 5 warned ') is back' 2
 	armed
+	another
 	stop_daemon
 
 	check 'a line of two guests' eval '! "$VHOST_DEVICE" gpio -s x -c 2 -l 0:0 2>bad'
