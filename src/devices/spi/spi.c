@@ -66,6 +66,7 @@ struct transfer {
 	struct spi_xfer x;
 	int result;
 	bool held;                      /* the chip was selected before, and is now */
+	struct farewell *farewell;      /* there while the chip may stay selected */
 	uint8_t *bytes;
 	size_t size;
 };
@@ -190,19 +191,18 @@ static bool release_at_once(struct chip *c, struct instance *in, bool now)
 	return quick;
 }
 
-/* now: at the end nobody is left for the job to come back to, and mostly it is a short call. */
-static void deselect(struct chip *c, struct instance *in, bool now)
+/*
+ * What was kept selected by t. now: at the end nobody is left for the job to
+ * come back to, and mostly it is a short call.
+ */
+static void deselect(struct transfer *t, struct chip *c, bool now)
 {
+	struct instance *in = t->in;
 	struct farewell *f;
 
 	if (release_at_once(c, in, now))
 		return;
-	f = calloc(1, sizeof(*f));
-	if (f == NULL) {
-		/* It gets deselected when it is used again. */
-		spi_bus_hold(c->bus, NULL, false);
-		return;
-	}
+	f = take_ptr(t->farewell);
 	*f = (struct farewell){ { .run = farewell_run, .done = farewell_done }, c };
 	spi_chip_ref(c);
 	spi_bus_submit(c->bus, in, &f->job);
@@ -216,7 +216,7 @@ static void let_go(struct spi *d, bool now)
 		return;
 	d->held = NULL;
 	timer_set(&d->gap, 0);
-	deselect(s->chip, d->in, now);
+	deselect(d->t, s->chip, now);
 }
 
 static void gap_fired(struct timer *t)
@@ -323,8 +323,10 @@ static void after(struct spi *d, struct transfer *t)
 
 static void transfer_free(struct transfer *t)
 {
-	if (t != NULL)
+	if (t != NULL) {
+		free(t->farewell);
 		free(t->bytes);
+	}
 	free(t);
 }
 
@@ -336,7 +338,7 @@ static void transfer_done(struct job *j)
 	spi_bus_done(t->chip->bus);
 	if (d == NULL) {
 		if (t->held)
-			deselect(t->chip, t->in, true);
+			deselect(t, t->chip, true);
 		spi_chip_put(t->chip);
 		transfer_free(t);
 		return;
@@ -575,6 +577,14 @@ static int load(struct transfer *t, struct chain *c, struct request *r)
 	return r->sends && !chain_get(c, t->bytes, r->x.len) ? -EFAULT : 0;
 }
 
+/* What it takes to deselect a chip is there before one stays selected. */
+static bool can_deselect(struct transfer *t)
+{
+	if (t->farewell == NULL)
+		t->farewell = calloc(1, sizeof(*t->farewell));
+	return t->farewell != NULL;
+}
+
 /* Is the message that is open this one's? What is not ends here. */
 static void place(struct spi *d, struct request *r)
 {
@@ -588,7 +598,7 @@ static void place(struct spi *d, struct request *r)
 		let_go(d, false);
 	timer_set(&d->gap, 0);
 	r->x.begins = d->held == NULL;
-	r->x.keep = step.keep;
+	r->x.keep = step.keep && can_deselect(d->t);
 	if (!r->x.begins && spi_bus_is_shared(s->chip->bus) &&
 	    loop_now(instance_loop(d->in)) - d->held_since > HOLD_MS * ns_per_ms)
 		r->x.keep = false;
