@@ -15,7 +15,7 @@ static const char *const bad_items[] = {
 	"can0,filter=12345678:ffffffff", "can0,filter=xyz", "can0,filter=123:fff",
 	"can0,filter=123+", "can0,filter=123456789", "can0,full=drop", "can0,down=off",
 	"can0,rate=-1", "can0,rate=1000001", "can0,backlog=0", "can0,backlog=65537",
-	"can0,ack-timeout=0", "can0,late-ack=on,loopback=off", "can0,own=on",
+	"can0,ack-timeout=0", "can0,brs=auto", "can0,late-ack=on,loopback=off", "can0,own=on",
 	"can0,filter=1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1",
 };
 
@@ -38,6 +38,7 @@ START_TEST(good_item)
 	ck_assert_int_eq(can_node_parse("vcan0", &n, &err), 0);
 	ck_assert_str_eq(n.bus, "");
 	ck_assert_str_eq(n.ifaces[0], "vcan0");
+	ck_assert_int_eq(n.brs, BRS_OFF);
 	ck_assert(n.rtr && n.tx && n.rx && n.loopback && n.down_is_bus_off && !n.hotplug);
 	ck_assert_uint_eq(n.backlog, 1024);
 	ck_assert_int_eq(can_node_parse("bus:a+can0+can1,fd=off,hotplug=on,down=ignore,"

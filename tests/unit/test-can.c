@@ -174,6 +174,32 @@ START_TEST(what_the_bus_sees)
 }
 END_TEST
 
+/* As the last FD frame from the bus has it, also one that the guest does not get. */
+START_TEST(bit_rate_of_others)
+{
+	static const char *const heard[] = { "123#11", "123##1AA", "123#11", "456##1AA", "123##0AA",
+		"456##1AA" };
+	static const bool brs[] = { false, true, true, true, false, true };
+	unsigned i;
+
+	begin("bus:t,brs=copy,filter=123", ALL);
+	for (i = 0; i < ARRAY_SIZE(heard); i++) {
+		from_peer(heard[i]);
+		n_seen = 0;
+		ck_assert_uint_eq(ask(8, FD, 0x123), OK);
+		fake_settle();
+		ck_assert_uint_eq(n_seen, 1);
+		ck_assert_uint_eq(seen[0].flags, CANFD_FDF | (brs[i] ? CANFD_BRS : 0));
+	}
+	ck_assert_uint_eq(control(START), OK);
+	n_seen = 0;
+	ck_assert_uint_eq(ask(8, FD, 0x123), OK);
+	fake_settle();
+	ck_assert_uint_eq(seen[0].flags, CANFD_FDF);
+	end();
+}
+END_TEST
+
 /* What was not negotiated is not sent, and costs nothing but itself. */
 START_TEST(kinds_that_were_not_negotiated)
 {
@@ -468,6 +494,7 @@ int main(void)
 	tcase_add_test(tc, flags);
 	tcase_add_test(tc, remote_frames);
 	tcase_add_test(tc, what_the_bus_sees);
+	tcase_add_test(tc, bit_rate_of_others);
 	tcase_add_test(tc, kinds_that_were_not_negotiated);
 	tcase_add_test(tc, other_messages);
 	tcase_add_test(tc, framing);

@@ -51,6 +51,7 @@ struct can {
 	struct port *port;
 	struct bridge *bridges[CAN_IFACES_MAX];
 	bool started, bus_off, stalled;
+	bool heard_brs;                 /* in the last FD frame from the bus */
 	struct canfd_frame *backlog;    /* for the guest, which has no buffers */
 	unsigned head, n;
 	struct chain *blocked;          /* the port cannot take it yet */
@@ -128,6 +129,12 @@ static enum verdict check_flags(const struct can *c, uint32_t flags, unsigned le
 	return can_length_fits(length, fd) ? FINE : BAD_LENGTH;
 }
 
+/* virtio has no bit for it. */
+static bool sends_brs(const struct can *c)
+{
+	return c->node.brs == BRS_COPY ? c->heard_brs : c->node.brs == BRS_ON;
+}
+
 static enum verdict read_header(const struct can *c, const struct virtio_can_hdr *hdr,
 				struct canfd_frame *f)
 {
@@ -145,7 +152,7 @@ static enum verdict read_header(const struct can *c, const struct virtio_can_hdr
 	f->can_id = id | (extended ? CAN_EFF_FLAG : 0);
 	f->len = (uint8_t)le16_get(hdr->length);
 	if ((flags & VIRTIO_CAN_FLAGS_FD) != 0)
-		f->flags = CANFD_FDF | (c->node.brs ? CANFD_BRS : 0);
+		f->flags = CANFD_FDF | (sends_brs(c) ? CANFD_BRS : 0);
 	if ((flags & VIRTIO_CAN_FLAGS_RTR) != 0)
 		f->can_id |= CAN_RTR_FLAG;
 	return FINE;
@@ -224,6 +231,17 @@ static int try_port(struct can *c, const struct canfd_frame *f)
 	return c->port->ops->send(c->port, f);
 }
 
+/* As candump writes it. */
+static void trace(const struct can *c, const char *what, const struct canfd_frame *f)
+{
+	char text[CAN_TEXT_SIZE];
+
+	if (!log_enabled(LOG_LEVEL_TRACE))
+		return;
+	can_text(text, f);
+	log_trace(c->in, "%s %s %s", c->port->name, text, what);
+}
+
 /* false: it has to wait. */
 static bool tx_send(struct can *c, struct chain *ch)
 {
@@ -239,6 +257,7 @@ static bool tx_send(struct can *c, struct chain *ch)
 	}
 	c->blocked = NULL;
 	c->retry_ns = RETRY_FIRST;
+	trace(c, ret < 0 ? "cannot be sent" : "sent", &tx->frame);
 	if (ret < 0) {
 		log_limited(&c->log, LOG_LEVEL_WARN, c->in, "%s: a frame cannot be sent: %s",
 			    c->port->name, strerror(-ret));
@@ -396,6 +415,7 @@ static bool rx_write(struct can *c, const struct canfd_frame *f)
 		return true;
 	}
 	count(c, CAN_RX, 1);
+	trace(c, "received", f);
 	write_frame(ch, f);
 	return true;
 }
@@ -443,6 +463,8 @@ static void can_receive(struct port *p, const struct canfd_frame *f)
 
 	if (!c->started)
 		return;
+	if ((f->flags & CANFD_FDF) != 0)
+		c->heard_brs = (f->flags & CANFD_BRS) != 0;
 	if (!c->node.rx || !can_rules_pass(&c->node.rx_rules, f->can_id))
 		count(c, CAN_RX_FILTERED, 1);
 	else if (!rx_supported(c, f))
@@ -529,6 +551,7 @@ static int control_start(struct can *c)
 		return ret;
 	}
 	c->n = 0;
+	c->heard_brs = false;
 	c->started = true;
 	c->started_ns = now_of(c);
 	if (down_matters(c))

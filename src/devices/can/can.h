@@ -26,6 +26,7 @@ enum {
 
 enum can_switch { SWITCH_AUTO, SWITCH_OFF, SWITCH_ON };
 enum can_full { FULL_NEWEST, FULL_OLDEST, FULL_WAIT };
+enum can_brs { BRS_OFF, BRS_ON, BRS_COPY };
 
 /* Of a list: which frames may pass. */
 struct can_rule {
@@ -43,7 +44,8 @@ struct can_node {
 	char ifaces[CAN_IFACES_MAX][CAN_NAME_SIZE];     /* else: bridged to it */
 	unsigned n_ifaces;
 	enum can_switch fd, late_ack;
-	bool rtr, brs, tx, rx, own, loopback, hotplug;
+	enum can_brs brs;
+	bool rtr, tx, rx, own, loopback, hotplug;
 	bool down_is_bus_off;
 	enum can_full full;
 	uint32_t rate, backlog, ack_timeout_ms;

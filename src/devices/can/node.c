@@ -49,19 +49,40 @@ static int set_switch(const char *value, void *target, struct error *err)
 	return 0;
 }
 
-static int set_full(const char *value, void *target, struct error *err)
+static int set_word(const char *const *words, const char *value, const char *why, unsigned *target,
+		    struct error *err)
 {
-	static const char *const words[] = { [FULL_NEWEST] = "drop-newest",
-		[FULL_OLDEST] = "drop-oldest", [FULL_WAIT] = "wait" };
 	unsigned i;
 
-	for (i = 0; i < ARRAY_SIZE(words); i++) {
+	for (i = 0; words[i] != NULL; i++) {
 		if (strcmp(value, words[i]) == 0) {
-			*(enum can_full *)target = i;
+			*target = i;
 			return 0;
 		}
 	}
-	return error_set(err, -EINVAL, "must be drop-newest, drop-oldest or wait");
+	return error_set(err, -EINVAL, "must be %s", why);
+}
+
+static int set_brs(const char *value, void *target, struct error *err)
+{
+	static const char *const words[] = { [BRS_OFF] = "off", [BRS_ON] = "on",
+		[BRS_COPY] = "copy", NULL };
+	unsigned i = 0;
+	int ret = set_word(words, value, "on, off or copy", &i, err);
+
+	*(enum can_brs *)target = i;
+	return ret;
+}
+
+static int set_full(const char *value, void *target, struct error *err)
+{
+	static const char *const words[] = { [FULL_NEWEST] = "drop-newest",
+		[FULL_OLDEST] = "drop-oldest", [FULL_WAIT] = "wait", NULL };
+	unsigned i = 0;
+	int ret = set_word(words, value, "drop-newest, drop-oldest or wait", &i, err);
+
+	*(enum can_full *)target = i;
+	return ret;
 }
 
 static int set_down(const char *value, void *target, struct error *err)
@@ -186,7 +207,7 @@ static const struct property {
 	{ "fd", set_switch, offsetof(struct can_node, fd) },
 	{ "rtr", set_bool, offsetof(struct can_node, rtr) },
 	{ "late-ack", set_switch, offsetof(struct can_node, late_ack) },
-	{ "brs", set_bool, offsetof(struct can_node, brs) },
+	{ "brs", set_brs, offsetof(struct can_node, brs) },
 	{ "tx", set_bool, offsetof(struct can_node, tx) },
 	{ "rx", set_bool, offsetof(struct can_node, rx) },
 	{ "own", set_bool, offsetof(struct can_node, own) },

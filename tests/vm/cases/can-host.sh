@@ -142,9 +142,12 @@ classic()
 	ip link set vcan0 up
 }
 
+logged() { sed -n "s/.* $1: bus:t \([^ ]*#.*\)/\1/p" logged | tr '\n' ' '; }
+
 bridge()
 {
-	"$VHOST_DEVICE" can -s "$PWD/b" -c 2 -d 'bus:t+vcan0 bus:t' --control "$PWD/bctl" &
+	"$VHOST_DEVICE" can -s "$PWD/b" -c 2 -d 'bus:t+vcan0 bus:t' --control "$PWD/bctl" \
+		--log-level trace 2>logged &
 	check 'the sockets' within 5 test -S b1
 	is 'from the host to a guest' "$(expect b1 bctl1 cansend vcan0 123#77)" '123#77'
 	is 'between guests' "$(expect b1 bctl1 probe b0 send 124#78)" '124#78'
@@ -153,4 +156,7 @@ bridge()
 	is 'from a guest' "$(probe b1 send 125#79)" 'sent: 1'
 	check 'to the host' within 5 grep -q '125#79' seen
 	is 'once' "$(wc -l <seen)" 1
+	is 'frames of one guest in the log' "$(logged can1)" \
+		'123#77 received 124#78 received 125#79 sent '
+	is 'and of the other' "$(logged can0)" '124#78 sent '
 }
