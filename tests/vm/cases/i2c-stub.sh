@@ -5,6 +5,7 @@
 # A host whose adapter knows SMBus operations alone: the kernel's i2c-stub, our
 # program in front of it, and its own probe as the driver.
 roles=uml
+limit=120
 
 outside()
 {
@@ -36,6 +37,39 @@ inside()
 	wait %1
 	is 'exit status' "$?" 0
 	is 'errors' "$(cat errors)" ''
+	together
+}
+
+# Two guests at once, each with a client of its own at the same address.
+together()
+{
+	"$VHOST_DEVICE" i2c -s "$PWD/t" -c 2 -l 0:0x20=0x50 -l 0:0x20=0x51/force 2>errors &
+	daemon=$!
+	check 'the sockets' within 5 test -S t1
+	hammer 0 >right0 &
+	hammered=$!
+	hammer 1 >right1
+	wait $hammered
+	is 'right answers of each' "$(cat right0 right1 | tr '\n' ' ')" '20 20 '
+	kill $daemon
+	wait $daemon
+	is 'exit status of that' "$?" 0
+	is 'its errors' "$(cat errors)" ''
+}
+
+# Both use the same register: what the other wrote last must not be there.
+hammer()
+{
+	local i=0 right=0 value
+
+	while [ $i -lt 20 ]; do
+		value=$((i * 2 + $1))
+		"$VHOST_DEVICE" probe i2c "$PWD/t$1" transfer w2@0x20 0x10 $value >/dev/null
+		"$VHOST_DEVICE" probe i2c "$PWD/t$1" transfer w1@0x20 0x10 r1 |
+			grep -q "^ *- $(printf %02x $value)\$" && right=$((right + 1))
+		i=$((i + 1))
+	done
+	echo $right
 }
 
 contains() { case $1 in *"$2"*) return 0 ;; esac; return 1; }
