@@ -35,6 +35,8 @@ enum {
 	DEV_SOCKET_INDEX = 8,           /* sockets PATH0, PATH1, ... (--socket-count) */
 };
 
+enum { DEVICE_QUEUES = 256 };           /* a vhost-user message has no room for more */
+
 enum reset_why {
 	RESET_DRIVER,                   /* the guest's driver started afresh */
 	RESET_LEFT,                     /* the front end left */
@@ -74,6 +76,7 @@ struct device {
 	uint64_t tolerated;             /* may be acked without being offered */
 	const struct queue_row *queues;
 	uint16_t n_queues;
+	uint16_t repeat;                /* the last rows that go on, up to queue_count() */
 	uint16_t config_size, config_wr_off, config_wr_len;     /* .. what the driver may write */
 	size_t conf_size, state_size;   /* parsed options; zeroed state of an instance */
 	const struct option *options;   /* ended by an all-NULL row */
@@ -93,6 +96,8 @@ struct device {
 	int (*check)(void *conf, struct error *err);    /* rules across options; < 0 with err set */
 	/* Must the two live on one loop? NULL: none of them. */
 	bool (*together)(const void *conf, const void *other_conf);
+	/* How many queues, 1 to DEVICE_QUEUES; NULL: n_queues. After check. */
+	unsigned (*queue_count)(const void *conf);
 	int (*open)(struct instance *in, struct error *err);    /* host resources */
 	void (*close)(struct instance *in);     /* half-open is fine; no chain or job is left */
 	int (*negotiated)(struct instance *in, uint64_t features);      /* < 0 refuses the set */

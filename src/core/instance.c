@@ -286,21 +286,30 @@ static void on_step(struct turn_end *t)
 
 /* Birth and end. */
 
+/* Of queue i; the last ones go on and on. */
+static const struct queue_row *queue_row(const struct device *d, unsigned i)
+{
+	if (i >= d->n_queues)
+		i = d->n_queues - d->repeat + (i - d->n_queues) % d->repeat;
+	return &d->queues[i];
+}
+
 static int make_rings(struct instance *in, const struct instance_setup *setup)
 {
 	const struct device *d = in->device;
-	unsigned i;
+	unsigned i, n = d->queue_count != NULL ? d->queue_count(in->conf) : d->n_queues;
 
+	bug_if(n == 0 || n > DEVICE_QUEUES || (n > d->n_queues && d->repeat == 0));
 	in->group.events = &instance_queue_events;
-	in->rings = calloc(d->n_queues + 1U, sizeof(*in->rings));
+	in->rings = calloc(n + 1U, sizeof(*in->rings));
 	if (in->rings == NULL)
 		return -ENOMEM;
-	for (i = 0; i < d->n_queues; i++) {
+	for (i = 0; i < n; i++) {
 		struct ring *r = &in->rings[i];
 
 		r->in = in;
 		r->fresh = true;
-		r->q = queue_new(in, &in->group, i, &d->queues[i], in->loop);
+		r->q = queue_new(in, &in->group, i, queue_row(d, i), in->loop);
 		if (r->q == NULL)
 			return -ENOMEM;
 		in->n_rings++;

@@ -26,7 +26,7 @@ struct instance {
 };
 
 struct fake fake;
-static struct queue queues[FAKE_QUEUES] = { { 0 }, { 1 }, { 2 }, { 3 } };
+static struct queue queues[FAKE_QUEUES];
 static struct instance instance;
 
 static unsigned threads(void)
@@ -66,23 +66,34 @@ void fake_setup(const struct device *device, uint64_t now)
 		loop_fake_clock(fake.loop, now);
 }
 
+static const struct queue_row *row_of(unsigned i)
+{
+	const struct device *d = fake.device;
+
+	if (i >= d->n_queues)
+		i = d->n_queues - d->repeat + (i - d->n_queues) % d->repeat;
+	return &d->queues[i];
+}
+
 int fake_open(const void *conf, unsigned count, struct error *err)
 {
 	const struct device *d = fake.device;
 	unsigned i;
 	int ret;
 
-	ck_assert_uint_le(d->n_queues, FAKE_QUEUES);
-
 	fake.conf = calloc(1, d->conf_size + 1);
 	fake.state = calloc(1, d->state_size + 1);
-	for (i = 0; i < d->n_queues; i++)
-		fake.queue_states[i] = calloc(1, d->queues[i].state_size + 1u);
 	fake.config = calloc(1, d->config_size + 1u);
 	if (conf != NULL)
 		memcpy(fake.conf, conf, d->conf_size);
 	fake.count = count;
 	ret = d->check == NULL ? 0 : d->check(fake.conf, err);
+	fake.n_queues = d->queue_count == NULL ? d->n_queues : d->queue_count(fake.conf);
+	ck_assert_uint_le(fake.n_queues, FAKE_QUEUES);
+	for (i = 0; i < fake.n_queues; i++) {
+		queues[i].index = i;
+		fake.queue_states[i] = calloc(1, row_of(i)->state_size + 1u);
+	}
 	if (ret == 0 && d->open != NULL)
 		ret = d->open(&instance, err);
 	return ret;
@@ -117,9 +128,9 @@ void fake_start(void)
 	unsigned i;
 
 	fake.running = true;
-	for (i = 0; i < fake.device->n_queues; i++) {
+	for (i = 0; i < fake.n_queues; i++) {
 		call(i, fake.device->start);
-		call(i, fake.device->queues[i].handle);
+		call(i, row_of(i)->handle);
 	}
 }
 
@@ -127,7 +138,7 @@ void fake_stop(void)
 {
 	unsigned i;
 
-	for (i = 0; i < fake.device->n_queues; i++) {
+	for (i = 0; i < fake.n_queues; i++) {
 		call(i, fake.device->stop);
 		ck_assert_uint_eq(queue_held(&queues[i]), 0);
 	}
@@ -209,7 +220,7 @@ struct chain *fake_push_to(unsigned index, const void *get, size_t get_size, siz
 	c->get_size = get_size;
 	c->put_size = put_size;
 	if (fake.running)
-		call(index, fake.device->queues[index].handle);
+		call(index, row_of(index)->handle);
 	return c;
 }
 
@@ -278,7 +289,7 @@ struct loop *instance_loop(const struct instance *in)
 
 struct queue *instance_queue(const struct instance *in, unsigned i)
 {
-	return i < fake.device->n_queues ? &queues[i] : NULL;
+	return i < fake.n_queues ? &queues[i] : NULL;
 }
 
 uint64_t instance_features(const struct instance *in)
@@ -606,7 +617,7 @@ void chain_fail(struct chain *c, const char *why)
 
 void *chain_req(const struct chain *c)
 {
-	ck_assert_uint_le(fake.device->queues[c->queue].req_size, sizeof(c->req));
+	ck_assert_uint_le(row_of(c->queue)->req_size, sizeof(c->req));
 	return ((struct chain *)(uintptr_t)c)->req;
 }
 

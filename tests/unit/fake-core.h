@@ -11,7 +11,7 @@
 #include "core/loop-core.h"
 #include "vhost-device/device.h"
 
-enum { FAKE_CHAINS = 512, FAKE_COUNTERS = 16, FAKE_QUEUES = 4, FAKE_POISON = 0xa5,
+enum { FAKE_CHAINS = 512, FAKE_COUNTERS = 16, FAKE_QUEUES = 16, FAKE_POISON = 0xa5,
 	FAKE_REQ = 96 };
 
 enum fake_end { FAKE_OPEN, FAKE_DONE, FAKE_FAILED, FAKE_RETURNED };
@@ -31,6 +31,7 @@ struct fake {
 	struct loop *loop;
 	const struct device *device;
 	void *conf, *state, *queue_states[FAKE_QUEUES], *config;
+	unsigned n_queues;
 	unsigned count;                 /* instances of the option set */
 	unsigned ring_size;             /* what queue_size() tells; 0: FAKE_CHAINS */
 	uint64_t features;              /* acked; 0: all that are offered and not refused */
