@@ -6,6 +6,9 @@ import lint
 
 # (places, names, why, files that may)
 STARTING = ('src/core/opt.c', 'src/core/conf.c', 'src/core/plan.c')
+# A program at the end of a port, and who puts the terminal back when we were killed.
+GUARD = 'src/devices/console/backend-terminal.c'
+CHILDREN = ('src/devices/console/backend-program.c', GUARD)
 RULES = [
     (('src/', 'include/', 'tests/'), 'strcpy strcat stpcpy sprintf vsprintf gets',
      'writes without a bound: snprintf() or memcpy()', ()),
@@ -13,7 +16,7 @@ RULES = [
     (('src/', 'include/'), 'strncpy strncat', 'may leave no terminator: snprintf()', ()),
     (('src/', 'include/'),
      'system popen fork vfork posix_spawn posix_spawnp execl execlp execle execv execvp execve '
-     'daemon', 'no child processes', ()),
+     'daemon', 'no child processes', CHILDREN),
     (('src/', 'include/', 'tests/'), 'atoi atol atoll atof', 'no errors seen: num_parse()', ()),
     (('src/', 'include/'),
      'strtol strtoul strtoll strtoull strtoimax strtoumax strtod sscanf fscanf scanf',
@@ -26,7 +29,7 @@ RULES = [
     (('src/', 'include/'), 'rand srand random srandom rand_r drand48 lrand48', 'getrandom()', ()),
     (('src/', 'include/'), 'exit _exit _Exit quick_exit atexit on_exit err errx verr verrx '
      'pthread_exit', 'only main ends the process: return an error',
-     ('src/main.c', 'src/core/process.c')),
+     ('src/main.c', 'src/core/process.c', GUARD)),
     # Who reads options has no way on when memory runs out at start.
     (('src/', 'include/'), 'abort assert', 'bug_if(), for bugs of ours only', STARTING),
     (('src/', 'include/'), 'perror psignal', 'log.h, with the name of the object', ()),
