@@ -135,6 +135,7 @@ qemu_device()
 {
 	case $1 in
 	sound) echo vhost-user-snd-pci ;;
+	console) echo vhost-user-test-device-pci ;;
 	*) echo "vhost-user-$1-pci" ;;
 	esac
 }
@@ -208,7 +209,7 @@ guest_qemu()
 		-chardev "file,id=ctl,path=$W/$name.ctl,append=on,input-path=$W/$name.in" \
 		-serial chardev:ctl \
 		-chardev "file,id=mon,path=$W/$name.qmp,append=on,input-path=$W/$name.qmp-in" \
-		-mon chardev=mon,mode=control \
+		-mon chardev=mon,mode=control ${QEMU_MORE:-} \
 		"${devices[@]}" >>"$W/$name.qemu" 2>&1 </dev/null &
 }
 

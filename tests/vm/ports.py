@@ -6,7 +6,8 @@
     ports.py recv ADDRESS BYTES [SEED]    wait for them, and compare each
     ports.py mirror ADDRESS BYTES [SEED]  send them while they come back
     ports.py echo ADDRESS BYTES           send so many back
-    ports.py flood ADDRESS SECONDS        take nothing for so long, then leave
+    ports.py drain ADDRESS BYTES          wait for so many, whatever they are
+    ports.py feed ADDRESS BYTES           send so many zeros
 
 ADDRESS is unix:PATH, tcp:PORT, or the path of a terminal or port, which is put
 into raw mode. Says how many bytes, their checksum and rate.
@@ -114,9 +115,21 @@ def echo(fd, size, _):
     return done, crc
 
 
-def flood(_, size, __):
-    time.sleep(size)
-    return 0, 0
+def drain(fd, size, _):
+    done, buf = 0, bytearray(1 << 18)
+    while done < size and select.select([fd], [], [], WAIT)[0]:
+        n = os.readv(fd, [memoryview(buf)[:size - done]])
+        if not n:
+            break
+        done += n
+    return done, 0
+
+
+def feed(fd, size, _):
+    zeros = bytes(1 << 18)
+    for done in range(0, size, len(zeros)):
+        write_all(fd, zeros[:size - done])
+    return size, 0
 
 
 def main():
@@ -126,7 +139,7 @@ def main():
     print('ready', flush=True)
     start = time.monotonic()
     done, crc = {'send': send, 'recv': recv, 'mirror': mirror, 'echo': echo,
-                 'flood': flood}[what](fd, size, seed)
+                 'drain': drain, 'feed': feed}[what](fd, size, seed)
     seconds = time.monotonic() - start
     print(f'{done} {crc:08x} {done / seconds / 1e6:.1f} MB/s', flush=True)
     if os.isatty(fd):
