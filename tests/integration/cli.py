@@ -309,6 +309,18 @@ REFUSED = [
     (['rtc', '-s', 'x', '--no-utc=1'], "unexpected value '1' for '--no-utc' found", 2),
     (['rtc', '-s', 'x', '--socket-fd', '3'], 'cannot be used with', 2),
     (['rtc', '--socket-fd', '1000'], '1000', 1),
+    (['console'], 'the following required arguments were not provided: --socket-path', 2),
+    (['console', '-s', 'x', '-c', '0'], "invalid value '0' for '--socket-count", 1),
+    (['console', '-s', 'x', '-c', '2'], 'Error using multiple sockets with Nested backend', 1),
+    (['console', '-s', 'x', '-b', 'Nested'], 'possible values: nested, network', 2),
+    (['console', '-s', 'x', '-b', 'network', '-p', '70000'], 'must be 1 to 65535', 1),
+    (['console', '-s', 'x', '-b', 'network', '-p', '65535', '-c', '2'], 'above 65535', 1),
+    (['console', '-s', 'x', '-q', '100'], 'invalid queue maximum size', 1),
+    (['console', '-s', 'x', '-q', '65536'], 'must be 1 to 32768', 1),
+    (['console', '-s', 'x', '-b', 'uds'], 'needs a path', 1),
+    (['console', '-s', 'x', '--port', 'backend=uds'], 'needs a path', 2),
+    (['console', '-s', 'x', '--single-port', '--port', 'name=a', '--port', 'name=b'],
+     'one --port', 1),
     (['vsock'], 'the following required arguments were not provided: --socket-path', 2),
     (['vsock', '--socket', 'x'], 'Required key uds-path or forward-cid not found', 1),
     (['vsock', '--guest-cid', '2', '--socket', 'x', '--uds-path', 'y'], '--guest-cid', 1),
@@ -334,6 +346,9 @@ TAKEN = [
     (['can', '-s', 'x', '-d', 'bus:a', '-c', '1'], ['x0']),
     (['rtc', '--socket-path', 'x', '--no-offer-alarm', '--no-utc', '--no-tai'], ['x']),
     (['rtc', '-s', 'x', '--no-monotonic'], ['x']),
+    (['console', '--socket-path', 'x', '--socket-count', '2', '--backend', 'network',
+      '--tcp-port', '23451', '--max-queue-size', '256'], ['x0', 'x1']),
+    (['console', '-s', 'x', '-c', '1', '-b', 'nested', '-p', '12345', '-q', '128'], ['x0']),
     (['vsock', '--guest-cid', '4', '--socket', 'x', '--uds-path', 'y', '--tx-buffer-size',
       '65536', '--queue-size', '1024', '--groups', 'a+b'], ['x', 'y']),
     (['vsock', '--vm', 'guest-cid=3,socket=x,uds-path=y,tx-buffer-size=65536,queue-size=1024,'
@@ -344,7 +359,7 @@ TAKEN = [
 
 def is_left_out(words):
     """A device that this build does not have."""
-    some = ('template', 'gpio', 'i2c', 'spi', 'can', 'rtc', 'vsock')
+    some = ('template', 'gpio', 'i2c', 'spi', 'can', 'console', 'rtc', 'vsock')
     return words[:1] in [[name] for name in some] and run(words[0], '--help').code != 0
 
 
