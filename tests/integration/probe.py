@@ -273,6 +273,36 @@ def i2c_is_driven(folder):
     return None
 
 
+def input_is_watched(folder):
+    if 'input' not in run('list').stdout.split('left out')[0] or \
+            run('input', '--help').returncode != 0:
+        return 'input is not built'
+    script = os.path.join(folder, 'script')
+    with open(script, 'w', encoding='utf-8') as f:
+        f.write('tap leftctrl+c\ntype x\n')
+    with served(folder, 'input', '-e', f'virtual:keyboard:{script},virtual:touch',
+                '--name', 'Left', '--name', 'Right', '--serial', '', '--serial', 'S 1') as path:
+        def probe(*words, to=path):
+            return run('probe', '--timeout', '20', 'input', to, *words)
+        events = json.loads(probe('watch', '12', '--json').stdout)['events']
+        assert events[0::2] == ['EV_KEY KEY_LEFTCTRL 1', 'EV_KEY KEY_C 1', 'EV_KEY KEY_C 0',
+                                'EV_KEY KEY_LEFTCTRL 0', 'EV_KEY KEY_X 1', 'EV_KEY KEY_X 0']
+        assert set(events[1::2]) == {'EV_SYN SYN_REPORT 0'}
+        info = json.loads(probe('info', '--json').stdout)
+        assert info['name'] == 'Left' and 'serial' not in info and info['repeat'] == \
+            ['REP_DELAY', 'REP_PERIOD'] and 'KEY_MICMUTE' in info['keys'], info
+        other = json.loads(probe('info', '--json', to=path[:-1] + '1').stdout)
+        assert other['serial'] == 'S 1' and other['properties'] == ['INPUT_PROP_DIRECT'], other
+        assert 'ABS_MT_SLOT 0 to 9, fuzz 0, flat 0, resolution 0' in other['absolute'], other
+        expect(probe('led', 'capsl', '1'), 0)
+        for words in ['led', 'nothing', '1'], ['led', 'capsl', '2'], ['watch', '0'], \
+                ['watch', 'x']:
+            expect(probe(*words), 2)
+        expect(run('probe', '--timeout', '1', 'input', path, 'watch', '1'), 1, '0 events came')
+        expect(run('bench', path, '--device', 'input', '--requests', '200'), 0)
+    return None
+
+
 def rtc_is_read(folder):
     if 'rtc' not in run('list').stdout.split('left out')[0] or \
             run('rtc', '--help').returncode != 0:
@@ -601,7 +631,7 @@ def storage_daemon(folder):
 
 
 CASES = [rng_is_described, rng_is_read, template_answers, gpio_lines_are_used, i2c_is_driven,
-         rtc_is_read, spi_is_driven,
+         input_is_watched, rtc_is_read, spi_is_driven,
          nobody, bad_words, wait_for_it, stalls, drips, closes, lies, hostile_text,
          rng_is_measured, two_are_compared, bad_loads, dies_under_load, never_answers,
          hostile_to_ours, hostile_to_the_weak, upstream_vsock, virtiofsd, storage_daemon]
