@@ -307,7 +307,7 @@ static const struct {
 	{ "latency", "Round trip of an empty request, one at a time", bench_latency },
 	{ "rate", "Empty requests, 32 at a time", bench_rate },
 	{ "rng", "Random bytes", bench_rng },
-	{ "bus", "Requests to buses and clocks against empty ones; interrupts", bench_bus },
+	{ "bus", "Requests to buses, input and clocks against empty ones; interrupts", bench_bus },
 	{ "footprint", "Size, memory, start", bench_footprint },
 	{ "instructions", "Instructions a request", bench_instructions },
 };

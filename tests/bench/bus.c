@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * What a request to a bus or a clock costs above one that does nothing: simulated
- * lines, registers and chips, frames on a bus of this process, clocks of the
- * host, against the empty request of template, in rounds that alternate. Then
- * interrupts: eight guests with 64 lines each, all armed, whose outputs are
- * wired to them.
+ * lines, registers and chips, frames on a bus of this process, updates of a
+ * virtual mouse, clocks of the host, against the empty request of template, in
+ * rounds that alternate. Then interrupts: eight guests with 64 lines each, all
+ * armed, whose outputs are wired to them.
  */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "lines.h"
@@ -17,12 +18,14 @@
 #include "wire/virtio-can.h"
 #include "wire/virtio-gpio.h"
 #include "wire/virtio-i2c.h"
+#include "wire/virtio-input.h"
 #include "wire/virtio-rtc.h"
 #include "wire/virtio-spi.h"
 
 enum { ROUNDS = 15, TRIPS = 1000, WARM_UP = 100, GUESTS = 8, RATE = 10000, SECONDS = 3,
 	IDLE_MS = 2000, REST_MS = 200, CLIENT = 0x20, SECOND = 2048, WORDS = 32, RING = 16,
-	FRAME = sizeof(struct virtio_can_hdr) + 8, BUFFERS = 8 };
+	FRAME = sizeof(struct virtio_can_hdr) + 8, BUFFERS = 8,
+	EVENT = sizeof(struct virtio_input_event) };
 
 /* -- Requests --------------------------------------------------------------- */
 
@@ -183,6 +186,30 @@ static void hear_frame(void)
 		bench_fail("a frame is lost");
 }
 
+/* A mouse that always moves: "virtual:mouse:" and a file of updates. */
+static char moves[64] = "virtual:mouse:/tmp/bench-input-XXXXXX";
+
+static void write_moves(void)
+{
+	int fd = mkstemp(strrchr(moves, ':') + 1);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+	unsigned i;
+
+	if (f == NULL)
+		bench_fail("no file in /tmp");
+	for (i = 0; i < ROUNDS * (WARM_UP + TRIPS); i++)
+		fputs("EV_REL REL_X 1\nsyn\n", f);
+	if (fclose(f) != 0)
+		bench_fail("no room in /tmp");
+}
+
+static unsigned add_update(struct bench_client *c, unsigned turn)
+{
+	bench_add(c, c->data, 0, EVENT);
+	bench_add(c, c->data + EVENT, 0, EVENT);
+	return 2;
+}
+
 static struct kind kinds[] = {
 	{ "no-op", "template", "b.sock", { "-s", "@b.sock" }, NULL, add_empty },
 	{ "gpio set", "gpio", "b.sock0", { "-s", "@b.sock", "-l", "s64" }, prepare_set, add_set },
@@ -196,6 +223,8 @@ static struct kind kinds[] = {
 	{ "can frame from guest to guest", "can", "b.sock0",
 		{ "-s", "@b.sock", "-c2", "-d", "bus:b bus:b" }, prepare_hear, add_frame,
 		hear_frame },
+	{ "input update of two events", "input", "b.sock0", { "-s", "@b.sock", "-e", moves },
+		NULL, add_update },
 	{ "clock read", "rtc", "b.sock", { "-s", "@b.sock", "--no-tai" }, NULL, add_clock },
 };
 
@@ -261,6 +290,7 @@ static void requests(void)
 	unsigned i, k;
 
 	bench_pin_self(0);
+	write_moves();
 	for (k = 0; k < ARRAY_SIZE(kinds); k++)
 		start(&kinds[k]);
 	for (i = 0; i < ROUNDS; i++) {
@@ -281,6 +311,7 @@ static void requests(void)
 		end(&kinds[k].server);
 		report(&kinds[k], k > 0);
 	}
+	unlink(strrchr(moves, ':') + 1);
 }
 
 /* -- Interrupts ------------------------------------------------------------- */

@@ -22,7 +22,10 @@
 
 #include "input.h"
 
-enum { WHOLE = 128, BURST = 64 };       /* events told at once; of a write to the host */
+enum { WHOLE = 64, BURST = 64 };        /* events told at once; of a write to the host */
+
+/* A driver may have fewer buffers than the ring has places: then it waits in vain for all. */
+static const uint64_t PATIENCE = 50ULL * 1000 * 1000;
 
 void input_count(struct input *d, enum input_counter which, uint64_t n)
 {
@@ -125,6 +128,14 @@ static void input_config_written(struct instance *in, unsigned off, unsigned len
 
 /* ---- to the guest ---- */
 
+static void be_patient(struct input *d)
+{
+	if (d->waits || queue_held(eventq(d)) == 0)
+		return;
+	d->waits = true;
+	timer_set(&d->patience, loop_now(instance_loop(d->in)) + PATIENCE);
+}
+
 /* true: so many buffers are ours; false: not yet. */
 static bool gather(struct input *d, unsigned n)
 {
@@ -134,6 +145,7 @@ static bool gather(struct input *d, unsigned n)
 	while (queue_held(q) < n) {
 		c = queue_pop(q);
 		if (c == NULL) {
+			be_patient(d);
 			queue_return_all(q);
 			return false;
 		}
@@ -163,6 +175,9 @@ static void tell(struct input *d, unsigned n)
 		chain_done(c);
 	}
 	frames_take(&d->frames, n);
+	if (d->waits)
+		timer_set(&d->patience, 0);
+	d->waits = false;
 	input_count(d, INPUT_EVENTS, n);
 	if (!d->frames.begun)
 		input_count(d, INPUT_FRAMES, 1);
@@ -246,6 +261,17 @@ static void deliver(struct input *d)
 		;
 	if (input_room(d) > 0)
 		d->source->ops->more(d->source);
+}
+
+/* Piece by piece, as if it had been begun. */
+static void patience_ends(struct timer *t)
+{
+	struct input *d = container_of(t, struct input, patience);
+
+	d->waits = false;
+	if (d->frames.n > 0)
+		d->frames.begun = true;
+	deliver(d);
 }
 
 static void eventq_handle(struct queue *q)
@@ -481,7 +507,8 @@ static void input_stop(struct queue *q)
 	queue_return_all(q);
 	if (q != eventq(d))
 		return;
-	d->running = false;
+	d->running = d->waits = false;
+	timer_set(&d->patience, 0);
 	d->frames.open = 0;
 	choose_mode(d);
 }
@@ -651,6 +678,7 @@ static int input_open(struct instance *in, struct error *err)
 	set_map(d, conf);
 	d->seat.changed = seat_changed;
 	d->seat.active = true;
+	timer_init(&d->patience, instance_loop(in), patience_ends);
 	ret = frames_init(&d->frames, conf->backlog);
 	if (ret < 0)
 		return error_set(err, ret, "no memory for %u events", conf->backlog);
@@ -668,6 +696,7 @@ static void input_close(struct instance *in)
 	struct input *d = instance_state(in);
 
 	seat_finish(&d->seat);
+	timer_finish(&d->patience);
 	if (d->source != NULL)
 		d->source->ops->close(take_ptr(d->source));
 	frames_finish(&d->frames);

@@ -266,6 +266,8 @@ struct input {
 	uint8_t ignored[INPUT_BYTES];   /* down since before it was the guest's */
 	struct frames frames;
 	int32_t moved[REL_CNT];         /* while events were lost */
+	struct timer patience;
+	bool waits;                     /* the first frame has some buffers, not all */
 	bool running, fresh;            /* fresh: the guest knows of nothing yet */
 	bool midway;                    /* between two SYN_REPORTs */
 	bool lost;                      /* what comes only changes the state .. */
