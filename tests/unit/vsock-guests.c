@@ -100,10 +100,13 @@ static void leave_all(struct post *p)
 
 static void open_guest(unsigned i, int fd, uint64_t ring_features)
 {
-	const struct fe_mem_spec spec = { .guest = 0x100000, .size = 2 * VG_MEMORY + (1 << 20) };
+	const struct fe_mem_spec spec = { .guest = 0x100000,
+		.size = 2 * VG_MEMORY + (1 << 20) + rig.indirect * 16ULL * 4 * VG_QUEUE_SIZE };
 	const uint64_t features = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_VSOCK_F_STREAM) |
-		BIT(VIRTIO_VSOCK_F_SEQPACKET) | BIT(VHOST_USER_F_PROTOCOL_FEATURES) | ring_features;
-	struct fe_ring_setup setup = { .size = VG_QUEUE_SIZE, .features = features };
+		BIT(VIRTIO_VSOCK_F_SEQPACKET) | BIT(VHOST_USER_F_PROTOCOL_FEATURES) |
+		BIT(VIRTIO_F_INDIRECT_DESC) | ring_features;
+	struct fe_ring_setup setup = { .size = VG_QUEUE_SIZE, .features = features,
+		.indirect = rig.indirect };
 	struct rig_guest *r = &rig.guests[i];
 
 	rig_ok(fe_adopt(fd, RIG_MS, &r->fe, &rig.err));

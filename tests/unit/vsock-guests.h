@@ -20,6 +20,7 @@ struct rig_guest {
 
 struct rig {
 	struct rig_guest guests[RIG_GUESTS];
+	unsigned indirect;              /* largest indirect table, set before rig_open() */
 	char dir[40];
 	struct error err;
 };
