@@ -90,4 +90,8 @@ int vg_tell_credit(struct vg_conn *c, struct error *err);
 /* vsock-load.c */
 int vsock_load(const struct ends_setup *setup, struct out *o, struct error *err);
 
+/* vsock-long.c: "rate" or "stall", for so many seconds */
+int vsock_long(const char *name, struct vg *g, const char *uds, unsigned seconds, struct out *o,
+	       struct error *err);
+
 #endif

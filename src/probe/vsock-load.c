@@ -829,6 +829,9 @@ int vsock_load(const struct ends_setup *setup, struct out *o, struct error *err)
 	}
 	if (ret == 0 && (setup->only == NULL || strcmp(setup->only, "crowd") == 0))
 		ret = run_crowd(&s[0], o, err);
+	if (ret == 0 && setup->only != NULL &&
+	    (strcmp(setup->only, "rate") == 0 || strcmp(setup->only, "stall") == 0))
+		ret = vsock_long(setup->only, &s[0].g, s[0].uds, setup->seconds, o, err);
 	vdev_free(s[0].v);
 	vdev_free(s[1].v);
 	free(s);
