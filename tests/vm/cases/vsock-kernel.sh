@@ -3,7 +3,7 @@
 # shellcheck shell=bash disable=SC2034,SC3043,SC2154
 #
 # The kernel's own tests of vsock, one by one between two guests of a process,
-# first one of them the server and then the other; and vsock_perf, both ways.
+# first one of them the server and then the other.
 # The tests talk by TCP beside the sockets that they test: that goes through
 # vsock as well.
 roles=uml
