@@ -12,7 +12,7 @@
 
 struct fe_mem;
 
-enum { FE_MEM_HUGE = 1,         /* huge pages */
+enum { FE_MEM_HUGE = 1,         /* huge pages of the default size, size a multiple of it */
 	FE_MEM_UNSEALED = 2 };  /* may be truncated later */
 
 struct fe_mem_spec {

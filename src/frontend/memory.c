@@ -55,6 +55,14 @@ static int make_file(const struct fe_mem_spec *spec)
 	return take_fd(&fd);
 }
 
+/* Huge pages are taken whole, and from what the host has set aside. */
+static int no_memory(const struct fe_mem_spec *spec, int code, struct error *err)
+{
+	return error_set(err, code, "%llu bytes of guest memory%s: %s",
+			 (unsigned long long)spec->size, spec->flags & FE_MEM_HUGE
+			 ? " in huge pages (see vm.nr_hugepages)" : "", strerror(-code));
+}
+
 int fe_mem_add(struct fe_mem *mem, const struct fe_mem_spec *spec, struct error *err)
 {
 	CLOSE_FD int fd = make_file(spec);
@@ -62,15 +70,14 @@ int fe_mem_add(struct fe_mem *mem, const struct fe_mem_spec *spec, struct error 
 	void *host;
 
 	if (fd < 0)
-		return error_set(err, fd, "%llu bytes of guest memory: %s",
-				 (unsigned long long)spec->size, strerror(-fd));
+		return no_memory(spec, fd, err);
 	grown = realloc(mem->regions, (mem->n + 1) * sizeof(*grown));
 	if (grown == NULL)
 		return error_memory(err);
 	mem->regions = grown;
 	host = mmap(NULL, spec->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)spec->offset);
 	if (host == MAP_FAILED)
-		return error_set(err, -errno, "mapping guest memory: %s", strerror(errno));
+		return no_memory(spec, -errno, err);
 	mem->regions[mem->n] = (struct region){ .spec = *spec, .fd = take_fd(&fd), .host = host };
 	if (spec->user == 0)
 		mem->regions[mem->n].spec.user = (uintptr_t)host;
