@@ -14,7 +14,7 @@
 #include "vhost-device/fd.h"
 #include "vhost-device/worker.h"
 
-enum { CHUNK = 128 << 10, KEY_SIZE = 40 };
+enum { CHUNK = 128 << 10, KEY_SIZE = 40, PATH_SIZE = 4096 };
 
 struct file_sink {
 	struct sink sink;
@@ -95,9 +95,12 @@ static ssize_t file_write(struct sink *s, const struct iovec *iov, unsigned n)
 struct sink *file_sink_new(struct port *p, const char *path, struct error *err)
 {
 	static unsigned number;
-	struct file_sink *f = calloc(1, sizeof(*f));
-	char key[KEY_SIZE];
+	char key[KEY_SIZE], full[PATH_SIZE];
+	struct file_sink *f;
 
+	if (console_path(p, path, full, sizeof(full), err) < 0)
+		return NULL;
+	f = calloc(1, sizeof(*f));
 	if (f == NULL) {
 		error_set(err, -ENOMEM, "out of memory");
 		return NULL;
@@ -105,7 +108,7 @@ struct sink *file_sink_new(struct port *p, const char *path, struct error *err)
 	f->job.run = file_run;
 	f->job.done = file_done;
 	f->sink.write = file_write;
-	f->fd = host_open(p->con->in, path, O_WRONLY | O_CREAT | O_APPEND, err);
+	f->fd = host_open(p->con->in, full, O_WRONLY | O_CREAT | O_APPEND, err);
 	snprintf(key, sizeof(key), "console-file-%u",
 		 __atomic_fetch_add(&number, 1, __ATOMIC_RELAXED));
 	if (f->fd >= 0)
@@ -167,12 +170,7 @@ static int file_check(const struct port_conf *conf, struct error *err)
 
 static int file_open(struct port *p, struct error *err)
 {
-	char path[4096];
-	int ret = console_path(p, path, sizeof(path), err);
-
-	if (ret < 0)
-		return ret;
-	p->host = file_sink_new(p, path, err);
+	p->host = file_sink_new(p, p->conf->path, err);
 	if (p->host == NULL)
 		return -EIO;
 	port_set_host_open(p, true);

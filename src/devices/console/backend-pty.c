@@ -114,7 +114,7 @@ static int make_link(struct pty *y, struct error *err)
 
 	if (y->port->conf->path == NULL)
 		return 0;
-	ret = console_path(y->port, y->link, sizeof(y->link), err);
+	ret = console_path(y->port, y->port->conf->path, y->link, sizeof(y->link), err);
 	if (ret < 0)
 		return ret;
 	n = readlink(y->link, old, sizeof(old) - 1);

@@ -222,7 +222,7 @@ static int unix_open(struct port *p, struct error *err)
 
 	if (l == NULL)
 		return error_set(err, -ENOMEM, "out of memory");
-	ret = console_path(p, a.local.sun_path, sizeof(a.local.sun_path), err);
+	ret = console_path(p, p->conf->path, a.local.sun_path, sizeof(a.local.sun_path), err);
 	if (ret == 0)
 		ret = make_way(&a, err);
 	if (ret < 0)

@@ -38,14 +38,15 @@ uint64_t console_after(const struct console *con, uint64_t ms)
 }
 
 /* With several guests each has the path with its number. */
-int console_path(const struct port *p, char *buf, size_t size, struct error *err)
+int console_path(const struct port *p, const char *path, char *buf, size_t size,
+		 struct error *err)
 {
 	const struct instance *in = p->con->in;
-	int n = snprintf(buf, size, instance_count(in) > 1 ? "%s%u" : "%s", p->conf->path,
+	int n = snprintf(buf, size, instance_count(in) > 1 ? "%s%u" : "%s", path,
 			 instance_index(in));
 
 	if (n < 0 || (size_t)n >= size)
-		return error_set(err, -ENAMETOOLONG, "--path %s is too long", p->conf->path);
+		return error_set(err, -ENAMETOOLONG, "%s is too long a path", path);
 	return 0;
 }
 
@@ -440,7 +441,8 @@ static const char *const singles[] = { "backend", "tcp-port", "tcp-address", "pa
 	  OPT_STRING, OPT(type_, at_ name) }, \
 	{ "console", "on|off", "A console (/dev/hvc0), or else a port for programs " \
 	  "(/dev/vport0p0).", "on", OPT_CHOICE, .words = on_off, OPT(type_, at_ console) }, \
-	{ "log", "PATH", "Append all output to this file as well.", NULL, OPT_PATH, \
+	{ "log", "PATH", "Append all output to this file as well. With several guests the " \
+	  "number of the guest is appended.", NULL, OPT_PATH, \
 	  OPT(type_, at_ log) }, \
 	{ "scrollback", "SIZE", "Output of a console that a new client is shown.", "64K", \
 	  OPT_SIZE, .max = SCROLLBACK_MAX, OPT(type_, at_ scrollback) }, \

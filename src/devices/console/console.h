@@ -144,7 +144,8 @@ extern const struct backend backend_nested, backend_network, backend_unix, backe
 /* console.c */
 bool console_multiport(const struct console *con);
 uint64_t console_after(const struct console *con, uint64_t ms);
-int console_path(const struct port *p, char *buf, size_t size, struct error *err);
+int console_path(const struct port *p, const char *path, char *buf, size_t size,
+		 struct error *err);
 
 /* control.c: messages about ports */
 void control_from_guest(struct console *con);
