@@ -14,7 +14,7 @@
 #include "suite.h"
 #include "wire/virtio-input.h"
 
-enum { EVENT = sizeof(struct virtio_input_event), FRAMES = 2000, LONGEST = 11, CONFIG = 136 };
+enum { EVENT = sizeof(struct virtio_input_event), FRAMES = 250, LONGEST = 11, CONFIG = 136 };
 
 extern const struct device device_input;
 

@@ -31,7 +31,7 @@ START_TEST(names)
 		{ INPUT_NAMES_PROP, INPUT_PROP_DIRECT, "INPUT_PROP_DIRECT" },
 	};
 	char buf[INPUT_NAME_SIZE];
-	unsigned i, type, code;
+	unsigned i, type, code, last, wrong = 0;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		ck_assert_str_eq(input_name(rows[i].type, rows[i].code, buf), rows[i].name);
@@ -43,12 +43,13 @@ START_TEST(names)
 	ck_assert_str_eq(input_name(EV_FF, 3, buf), "3");
 	/* Every name leads back to its code. */
 	for (type = 0; type <= INPUT_NAMES_PROP; type++) {
-		for (code = 0; code < 768; code++) {
+		last = type == EV_KEY ? KEY_MAX : 70;
+		for (code = 0; code <= last; code++) {
 			input_name(type, code, buf);
-			ck_assert_int_eq(input_code(type, buf, 1023, &i), 0);
-			ck_assert_uint_eq(i, code);
+			wrong += input_code(type, buf, 1023, &i) != 0 || i != code;
 		}
 	}
+	ck_assert_uint_eq(wrong, 0);
 	ck_assert_int_eq(input_code(EV_KEY, "KEY_NONE", 767, &i), -EINVAL);
 	ck_assert_int_eq(input_code(EV_KEY, "?", 767, &i), -EINVAL);
 	ck_assert_int_eq(input_code(EV_KEY, "", 767, &i), -EINVAL);

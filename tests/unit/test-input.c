@@ -23,24 +23,37 @@ static unsigned size_of(unsigned select, unsigned subsel)
 	return ask_config(select, subsel)->size;
 }
 
-/* Whatever is asked: a size, zeros behind it, and nothing but what is there. */
+static bool is_right(const struct virtio_input_config *config, unsigned select, unsigned subsel)
+{
+	return config->select == select && config->subsel == subsel &&
+		config->size <= VIRTIO_INPUT_DATA &&
+		all_zero(config->reserved, sizeof(config->reserved)) &&
+		all_zero(config->u.bitmap + config->size,
+			 VIRTIO_INPUT_DATA - (size_t)config->size);
+}
+
+/*
+ * Whatever is asked: a size, zeros behind it, and nothing but what is there. One
+ * check for all: so many of them would take minutes on a busy machine.
+ */
 START_TEST(every_select)
 {
-	const struct virtio_input_config *config;
-	unsigned select, subsel, answers = 0;
+	struct virtio_input_config *config;
+	unsigned select, subsel, answers = 0, wrong = 0;
 
 	host_setup();
 	open_input("virtual:touch");
+	config = fake.config;
 	for (select = 0; select < 256; select++) {
 		for (subsel = 0; subsel < 256; subsel++) {
-			config = ask_config(select, subsel);
-			ck_assert_uint_le(config->size, VIRTIO_INPUT_DATA);
-			ck_assert(all_zero(config->reserved, sizeof(config->reserved)));
-			ck_assert(all_zero(config->u.bitmap + config->size,
-					   VIRTIO_INPUT_DATA - (size_t)config->size));
+			config->select = (uint8_t)select;
+			config->subsel = (uint8_t)subsel;
+			device_input.config_written((struct instance *)NULL, 0, 2);
+			wrong += !is_right(config, select, subsel);
 			answers += config->size > 0;
 		}
 	}
+	ck_assert_uint_eq(wrong, 0);
 	/* Name, ids, properties, two types, six axes. */
 	ck_assert_uint_eq(answers, 3 + 2 + 6);
 	end_input();
