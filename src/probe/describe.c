@@ -193,7 +193,7 @@ static void print_oddities(struct out *o, const struct facts *f, const struct kn
 #undef ROW
 	size_t i;
 
-	if (memchr(found, true, sizeof(found)) == NULL && out_for_people(o))
+	if (memchr(found, 1, sizeof(found)) == NULL && out_for_people(o))
 		return;
 	out_open_list(o, "unusual");
 	for (i = 0; i < ARRAY_SIZE(found); i++) {
