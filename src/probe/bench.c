@@ -299,10 +299,10 @@ static int run(const void *conf, struct error *err)
 static const struct option rows[] = {
 	{ "socket", "SOCKET", "Socket of the back end.", NULL, OPT_PATH,
 	  OPT_POSITIONAL | OPT_REQUIRED, OPT(struct bench_conf, socket) },
-	{ "vs", "SOCKET", "A second back end, which gets the same load by turns and is compared "
-	  "with the first.", NULL, OPT_PATH, OPT(struct bench_conf, vs) },
-	{ "device", "DEVICE", "Whose requests to make. Without it the device is guessed, or --out "
-	  "and --in decide.", NULL, OPT_STRING, OPT(struct bench_conf, device) },
+	{ "vs", "SOCKET", "A second back end, loaded by turns and compared with the first.", NULL,
+	  OPT_PATH, OPT(struct bench_conf, vs) },
+	{ "device", "DEVICE", "Whose requests to make, if not guessed or told by "
+	  "--out and --in.", NULL, OPT_STRING, OPT(struct bench_conf, device) },
 	{ "out", "BYTES", "Bytes of a request that the device reads.", NULL, OPT_SIZE,
 	  .min = 1, .max = 16 << 20, OPT(struct bench_conf, out) },
 	{ "in", "BYTES", "Bytes of a request that the device may write.", NULL, OPT_SIZE,
@@ -311,9 +311,9 @@ static const struct option rows[] = {
 	  .min = 1, .max = 4096, OPT(struct bench_conf, depth) },
 	{ "queues", "N", "Queues under load.", "1", OPT_UINT, .min = 1, .max = 64,
 	  OPT(struct bench_conf, queues) },
-	{ "queue-size", "N", "Entries of a ring. Without it as many as --depth needs.", NULL,
+	{ "queue-size", "N", "Entries of a ring, if not what --depth needs.", NULL,
 	  OPT_UINT, .min = 1, .max = 32768, OPT(struct bench_conf, queue_size) },
-	{ "segments", "N", "Descriptors for each of the two parts of a request.", "1", OPT_UINT,
+	{ "segments", "N", "Descriptors of each part of a request.", "1", OPT_UINT,
 	  .min = 1, .max = 64, OPT(struct bench_conf, segments) },
 	{ "rate", "N", "Requests a second. Without it each goes out when one came back.", NULL,
 	  OPT_UINT, .min = 1, .max = 100000000, OPT(struct bench_conf, rate) },
@@ -322,13 +322,13 @@ static const struct option rows[] = {
 	{ "requests", "N", "End after about so many requests.", NULL, OPT_UINT, .min = 1,
 	  .max = UINT32_MAX, OPT(struct bench_conf, requests) },
 	{ "packed", NULL, "Use packed rings.", NULL, OPT_FLAG, OPT(struct bench_conf, packed) },
-	{ "indirect", NULL, "Put the descriptors of a request into an indirect table.", NULL,
+	{ "indirect", NULL, "Use indirect descriptors.", NULL,
 	  OPT_FLAG, OPT(struct bench_conf, indirect) },
 	{ "no-event-idx", NULL, "Do without the feature that saves notifications.", NULL, OPT_FLAG,
 	  OPT(struct bench_conf, no_event_idx) },
 	{ "inband", NULL, "Notify by messages instead of eventfds.", NULL, OPT_FLAG,
 	  OPT(struct bench_conf, inband) },
-	{ "spin", NULL, "Look at the rings all the time instead of sleeping.", NULL, OPT_FLAG,
+	{ "spin", NULL, "Poll the rings instead of sleeping.", NULL, OPT_FLAG,
 	  OPT(struct bench_conf, spin) },
 	{ NULL }
 };

@@ -134,8 +134,8 @@ static const struct option rows[] = {
 	  OPT_ITEMS(struct probe_conf, words, char *) },
 	{ "id", "DEVICE", "The device, a name or a virtio id, instead of a guess.", NULL,
 	  OPT_STRING, OPT(struct probe_conf, id) },
-	{ "hostile", NULL, "Send what a bad front end or a bad guest might send, and give a "
-	  "verdict for each case.", NULL, OPT_FLAG,
+	{ "hostile", NULL, "Send what a bad front end or guest might, with a verdict for "
+	  "each case.", NULL, OPT_FLAG,
 	  OPT(struct probe_conf, hostile) },
 	{ "only", "TEXT", "With --hostile: only cases with this in their name.", NULL, OPT_STRING,
 	  OPT(struct probe_conf, only) },

@@ -120,8 +120,8 @@ static bool is_filled(const uint8_t *out, const uint8_t *in, uint32_t in_size, u
 }
 
 static const struct action actions[] = {
-	{ "read", "SIZE [FILE]", "Read so many bytes, into a file if one is named; say how fast "
-	  "and how even they are.", 1, 2, read_bytes },
+	{ "read", "SIZE [FILE]", "Read so many bytes, into a file if named; say how fast and "
+	  "how even.", 1, 2, read_bytes },
 	{ NULL }
 };
 

@@ -5,9 +5,9 @@
 const struct tool *const tools[] = { &bench_tool, &probe_tool, NULL };
 
 const struct option tool_rows[] = {
-	{ "timeout", "SECONDS", "Give up when the back end does not answer for so long.", "5",
+	{ "timeout", "SECONDS", "How long to wait for an answer.", "5",
 	  OPT_UINT, .min = 1, .max = 3600, OPT(struct tool_conf, timeout) },
-	{ "wait", NULL, "Wait until somebody listens on the socket, as long as --timeout.", NULL,
+	{ "wait", NULL, "Wait until somebody listens, as long as --timeout.", NULL,
 	  OPT_FLAG, OPT(struct tool_conf, wait) },
 	{ "json", NULL, "Print JSON.", NULL, OPT_FLAG, OPT(struct tool_conf, json) },
 	{ "help", NULL, "Print this help.", NULL, OPT_FLAG, OPT_STOP, .brief = 'h',

@@ -69,8 +69,8 @@ int vdev_explain(const struct fe *fe, int ret, struct error *err)
 	const char *hint = "";
 
 	if (fe_sent(fe) <= 1 && ret == -ETIMEDOUT)
-		hint = ": another front end may hold the session, or whoever listens is no "
-			"vhost-user back end";
+		hint = ": another front end may hold the session, or no vhost-user back end "
+			"listens";
 	else if (fe_sent(fe) <= 1 && (ret == -EPROTO || ret == -ECONNRESET))
 		hint = ": is this a vhost-user back end?";
 	memcpy(text, err->text, sizeof(text));
