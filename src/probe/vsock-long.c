@@ -180,7 +180,7 @@ static int run_rate(struct run *r, struct out *o)
 
 static uint8_t pattern(uint32_t number, uint64_t at)
 {
-	return (uint8_t)(at ^ at >> 8 ^ at >> 16 ^ number * 37);
+	return (uint8_t)(at ^ at >> 8 ^ at >> 16 ^ (uint64_t)number * 37);
 }
 
 static void fill(uint8_t *data, uint32_t number, uint64_t at, uint32_t n)

@@ -38,6 +38,7 @@ CPPCHECK = [
 
 
 MONTH_S = 30 * 24 * 3600
+CODE_FLAGS = re.compile(r' -(?:f(?!sanitize)|malign-)[\w=-]+')
 
 
 def rows(build):
@@ -56,10 +57,11 @@ def sources(root, build):
 
 
 def database(build):
-    """The compile commands without what clang does not know; gcc's warnings it only ignores."""
+    """The compile commands without flags of code generation, of which clang does not know
+    all; gcc's warnings it only ignores."""
     folder = os.path.join(build, 'tidy')
     path = os.path.join(folder, 'compile_commands.json')
-    text = json.dumps(rows(build)).replace(' -malign-data=abi', '')
+    text = CODE_FLAGS.sub('', json.dumps(rows(build)))
     os.makedirs(folder, exist_ok=True)
     if not os.path.exists(path) or open(path, encoding='utf-8').read() != text:
         with open(path + '.new', 'w', encoding='utf-8') as f:

@@ -17,11 +17,11 @@ enum { TEXT = 512, DEADLINE_S = 30 };
 
 #define HEAD "vhost-device-rtc alarms 1\n"
 
-static char folder[] = "/tmp/rtc-store-XXXXXX", path[64];
+static char folder[24], path[64];
 
 static void make_folder(void)
 {
-	memcpy(folder + sizeof(folder) - 7, "XXXXXX", 6);
+	snprintf(folder, sizeof(folder), "/tmp/rtc-store-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/alarms", folder);
 	set("state-file", path);
