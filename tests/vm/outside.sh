@@ -11,6 +11,8 @@
 # shellcheck disable=SC2317	# much is called by the cases only
 set -u
 ROLE=$1 CASE=$2 W=$3
+# quickstart asks for no layout of rings.
+VD_LAYOUT=${VD_LAYOUT:-any}
 TESTS=$(cd "$(dirname "$0")" && pwd)
 declare -A DAEMON=() GUEST=() TALK=()
 FAILED=0
