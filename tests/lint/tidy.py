@@ -70,7 +70,7 @@ def database(build):
     return folder
 
 
-def tidy(root, build, path):
+def tidy(root, build):
     """Only complaints about our files count; system headers are not ours. A header
     is called as the build folder sees it."""
     place = os.path.relpath(os.path.realpath(root), os.path.realpath(build))
@@ -78,14 +78,15 @@ def tidy(root, build, path):
     return ['clang-tidy', '--quiet', '-p', database(build), '--header-filter',
             f'^{place}(src|include|tests)/', '--warnings-as-errors=*',
             # gcc's own flags are not clang's
-            '--extra-arg=-Wno-unknown-warning-option', path]
+            '--extra-arg=-Wno-unknown-warning-option']
 
 
-def cppcheck(root, build, path):
+def cppcheck(root, _build):
     return ['cppcheck', *CPPCHECK, '-I', os.path.join(root, 'include'),
-            '-I', os.path.join(root, 'src'), path]
+            '-I', os.path.join(root, 'src')]
 
 
+# The command but for the source to look at.
 TOOLS = {'clang-tidy': tidy, 'cppcheck': cppcheck}
 
 
@@ -117,7 +118,9 @@ def included(row):
 class Cache:
     """What was clean before, of one tool."""
     def __init__(self, tool, root, build, folder):
-        self.tool, self.root, self.build, self.folder = tool, root, build, folder
+        self.root, self.build, self.folder = root, build, folder
+        # Once, before there are threads: it may write a file.
+        self.command = TOOLS[tool](root, build)
         self.rows = {}
         for row in rows(build):
             self.rows.setdefault(source_of(row), []).append(row)
@@ -133,7 +136,7 @@ class Cache:
         return text
 
     def key(self, path):
-        parts = [*self.common, *map(self.plain, TOOLS[self.tool](self.root, self.build, path))]
+        parts = [*self.common, *map(self.plain, [*self.command, path])]
         for row in self.rows[path]:
             files = included(row)
             if files is None:
@@ -148,7 +151,7 @@ class Cache:
         if known is not None and os.path.exists(known):
             os.utime(known)
             return 0, None
-        code, text = run(TOOLS[self.tool](self.root, self.build, path))
+        code, text = run([*self.command, path])
         if code == 0 and known is not None:
             with open(known, 'w', encoding='utf-8'):
                 pass
