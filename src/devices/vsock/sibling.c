@@ -6,10 +6,10 @@
  * guest that goes away can be reported to those it talked to.
  *
  * No guest waits for another. What a receiver has no buffers for is kept with
- * the link, at the cost of the receiver, and the sender's packet ends. How much
- * that may be is bounded by the room that the receiver's program has told of,
- * which we lower to MOST_WINDOW on its way; a sender that passes over this, or a
- * receiver that has --max-buffered waiting, costs that connection alone.
+ * the link, at the cost of the receiver, and the sender's packet ends. A sender
+ * that keeps to the room that the receiver's program has told of, which we lower
+ * to MOST_WINDOW on its way, never comes near MOST_WAITING. One that goes beyond
+ * loses the connection; so does whose bytes would make --max-buffered too small.
  *
  *   REQUEST --> link with two ends
  *   RST of a guest, or that guest leaves: its end goes; the other one gets what
@@ -171,8 +171,8 @@ static uint32_t fits(const struct chain *buffer, uint32_t n)
 	return n < room ? n : (uint32_t)room;
 }
 
-/* From the sender's memory, or (from NULL) of those that waited. */
-static void put_data(struct link_end *e, struct chain *buffer, struct chain *from, uint32_t n,
+/* From the sender's memory, or (from NULL) of those that waited. false: some was not there. */
+static bool put_data(struct link_end *e, struct chain *buffer, struct chain *from, uint32_t n,
 		     uint32_t flags)
 {
 	const struct virtio_vsock_hdr hdr = header(e, VSOCK_OP_RW, n, flags);
@@ -187,6 +187,7 @@ static void put_data(struct link_end *e, struct chain *buffer, struct chain *fro
 	chain_done(buffer);
 	instance_stat(e->v->in, VSOCK_RX_PACKETS, 1);
 	instance_stat(e->v->in, VSOCK_RX_BYTES, n);
+	return ok;
 }
 
 /* ---- ends ---- */
@@ -417,7 +418,9 @@ static bool forward_data(struct link_end *to, const struct packet *p, struct cha
 
 	while (left > 0 && to->v->ready == NULL && (buffer = flow_buffer(to->v, 1)) != NULL) {
 		n = fits(buffer, left);
-		put_data(to, buffer, chain, n, n == left ? p->flags : 0);
+		/* A stream with a hole is none. */
+		if (!put_data(to, buffer, chain, n, n == left ? p->flags : 0))
+			return false;
 		left -= n;
 	}
 	if (left == 0)
