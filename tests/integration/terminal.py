@@ -12,12 +12,12 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import termios
 import time
-import traceback
 
-EXE = os.path.realpath(sys.argv[1])
+import backends
+
+EXE = backends.EXE
 DEADLINE = 30
 
 
@@ -204,21 +204,4 @@ TESTS = [escape_ends_it, signals_end_it, keys_go_to_the_guest, the_guest_prints,
          its_size_is_told, the_background_is_left_alone, pipes_will_do]
 
 
-def main():
-    failed = 0
-    print(f'1..{len(TESTS)}')
-    for number, function in enumerate(TESTS, 1):
-        try:
-            with tempfile.TemporaryDirectory(prefix='tty-') as folder:
-                function(folder)
-            print(f'ok {number} - {function.__name__}', flush=True)
-        except Exception:      # pylint: disable=broad-except
-            failed += 1
-            print(f'not ok {number} - {function.__name__}')
-            for line in traceback.format_exc().splitlines():
-                print('# ' + line, flush=True)
-    return failed > 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())
+backends.play(TESTS)

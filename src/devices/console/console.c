@@ -150,7 +150,7 @@ static int open_port(struct console *con, unsigned id, struct error *err)
 	p->rx = instance_queue(con->in, id == 0 ? CONSOLE_RXQ : 2 * id + 2);
 	p->tx = instance_queue(con->in, id == 0 ? CONSOLE_TXQ : 2 * id + 3);
 	if (output_init(p) < 0)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	if (p->conf->log != NULL) {
 		p->log = file_sink_new(p, p->conf->log, err);
 		if (p->log == NULL)
@@ -181,7 +181,7 @@ static int console_open(struct instance *in, struct error *err)
 	config->max_nr_ports = le32(n);
 	con->ports = calloc(n, sizeof(*con->ports));
 	if (con->ports == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	for (i = 0; i < n && ret == 0; i++) {
 		con->n_ports++;
 		ret = open_port(con, i, err);
@@ -228,14 +228,13 @@ static void console_config_written(struct instance *in, unsigned off, unsigned l
 static void show_port(const struct port *p, struct said *r)
 {
 	const struct sink *s;
+	const char *word = backend_words[p->conf->backend];
 	uint64_t most = 0;
 
 	for (s = p->sinks; s != NULL; s = s->next)
 		most = p->head - s->at > most ? p->head - s->at : most;
-	control_say(r, "port %u %s %s name %s guest %s client %s", p->id,
-		    p->console ? "console" : "port",
-		    (const char *[]){ "nested", "network", "uds", "pty", "file", "program",
-			    "null" }[p->conf->backend],
+	control_say(r, "port %u %s %.*s name %s guest %s client %s", p->id,
+		    p->console ? "console" : "port", (int)strcspn(word, "|"), word,
 		    p->conf->name != NULL ? p->conf->name : "-",
 		    !p->plugged ? "unplugged" : p->guest_open ? "open" :
 			    p->added ? "ready" : "absent",
