@@ -200,7 +200,7 @@ struct control *control_new(struct loop *l, struct instance *in, const struct de
 
 	ep.path = strdup(path);
 	if (c == NULL || ep.path == NULL) {
-		error_set(err, -ENOMEM, "out of memory");
+		error_memory(err);
 		free(ep.path);
 		free(c);
 		return NULL;

@@ -121,7 +121,7 @@ void *list_parse(const struct list_kind *kind, const char *text, struct error *e
 
 	if (copy == NULL || p.list == NULL) {
 		free(p.list);
-		error_set(err, -ENOMEM, "out of memory");
+		error_memory(err);
 		return NULL;
 	}
 	p.at = trim(copy);

@@ -503,7 +503,7 @@ struct listener *listener_new(struct loop *l, struct endpoint *ep, listener_cb *
 	unsigned i;
 
 	if (ln == NULL) {
-		error_set(err, -ENOMEM, "out of memory");
+		error_memory(err);
 		return NULL;
 	}
 	ln->loop = l;
@@ -516,7 +516,7 @@ struct listener *listener_new(struct loop *l, struct endpoint *ep, listener_cb *
 		ln->slots[i].fd = -1;
 	timer_init(&ln->retry, l, retry_fired);
 	if (listener_set_name(ln) < 0) {
-		error_set(err, -ENOMEM, "out of memory");
+		error_memory(err);
 		goto fail;
 	}
 	if (listener_open(ln, err) < 0)
@@ -605,7 +605,7 @@ static int copy_names(const char *names, unsigned n, char **ret_names, struct er
 		return error_set(err, -EINVAL, "LISTEN_FDNAMES=%s: names %u sockets of %u", names,
 				 n_names, n);
 	*ret_names = strdup(names);
-	return *ret_names != NULL ? 0 : error_set(err, -ENOMEM, "out of memory");
+	return *ret_names != NULL ? 0 : error_memory(err);
 }
 
 static int take_passed(unsigned n, int **ret_fds, struct error *err)
@@ -614,7 +614,7 @@ static int take_passed(unsigned n, int **ret_fds, struct error *err)
 	unsigned i;
 
 	if (fds == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	for (i = 0; i < n; i++) {
 		fds[i] = FIRST_PASSED_FD + (int)i;
 		if (fcntl(fds[i], F_SETFD, FD_CLOEXEC) == 0)

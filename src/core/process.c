@@ -199,7 +199,7 @@ static int open_one(struct process *p, struct plan *plan, size_t i, unsigned ind
 	int ret;
 
 	if (m == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	ret = member_open(m, err);
 	if (ret < 0 && plan->n > 1)
 		error_prefix(err, "%s: ", m->item.name);
@@ -215,7 +215,7 @@ static int open_members(struct process *p, struct plan *plan, struct error *err)
 	int ret;
 
 	if (groups == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	ret = make_runners(p, plan, make_groups(plan, groups), err);
 	next_own = p->n_shared;
 	for (i = 0; ret == 0 && i < plan->n && !at_signal.stopping; i++) {

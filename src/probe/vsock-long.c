@@ -367,7 +367,7 @@ int vsock_long(const char *name, struct vg *g, const char *uds, unsigned seconds
 	int ret;
 
 	if (r == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	r->g = g;
 	r->uds = uds;
 	r->err = err;

@@ -102,7 +102,7 @@ struct sink *file_sink_new(struct port *p, const char *path, struct error *err)
 		return NULL;
 	f = calloc(1, sizeof(*f));
 	if (f == NULL) {
-		error_set(err, -ENOMEM, "out of memory");
+		error_memory(err);
 		return NULL;
 	}
 	f->job.run = file_run;

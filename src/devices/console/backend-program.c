@@ -111,7 +111,7 @@ static int program_open(struct port *p, struct error *err)
 	int ret;
 
 	if (g == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	g->port = p;
 	p->host = g;
 	timer_init(&g->again, p->con->loop, again);

@@ -154,7 +154,7 @@ static int pty_open(struct port *p, struct error *err)
 	int ret;
 
 	if (y == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	y->port = p;
 	y->master = y->watch = -1;
 	p->host = y;

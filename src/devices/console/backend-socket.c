@@ -156,7 +156,7 @@ static int network_open(struct port *p, struct error *err)
 	socklen_t len;
 
 	if (l == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	if (number > UINT16_MAX)
 		return error_set(err, -ERANGE, "TCP port %u, for guest %u, is above 65535", number,
 				 instance_index(p->con->in));
@@ -221,7 +221,7 @@ static int unix_open(struct port *p, struct error *err)
 	int ret;
 
 	if (l == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	ret = console_path(p, p->conf->path, a.local.sun_path, sizeof(a.local.sun_path), err);
 	if (ret == 0)
 		ret = make_way(&a, err);

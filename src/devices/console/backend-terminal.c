@@ -325,7 +325,7 @@ static int terminal_open(struct port *p, struct error *err)
 	t = calloc(1, sizeof(*t));
 	if (t == NULL) {
 		only.taken = 0;
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	}
 	t->port = p;
 	t->signals = t->guard_pipe = t->shared[0] = t->shared[1] = -1;

@@ -392,7 +392,7 @@ static int host_start(struct host *h, struct instance *in, const struct list_bus
 					 "such a long name", bus->name);
 		h->name = strdup(bus->name);
 		if (h->name == NULL)
-			return error_set(err, -ENOMEM, "out of memory");
+			return error_memory(err);
 		ret = find_by_name(in, bus->name, &h->number, err);
 		if (ret == -ENOENT && h->tuning.wait)
 			return await_adapter(h, in);
@@ -413,7 +413,7 @@ struct adapter *host_new(struct instance *in, const struct list_bus *bus,
 	struct host *h = calloc(1, sizeof(*h));
 
 	if (h == NULL) {
-		error_set(err, -ENOMEM, "out of memory");
+		error_memory(err);
 		return NULL;
 	}
 	*h = (struct host){ .base = { .ops = &host_ops }, .tuning = *tuning, .fd = -1,

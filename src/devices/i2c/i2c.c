@@ -505,7 +505,7 @@ static int open_capture(struct i2c *d, const char *path, struct error *err)
 	if (d->capture != NULL)
 		return 0;
 	close(fd);
-	return error_set(err, -ENOMEM, "out of memory");
+	return error_memory(err);
 }
 
 static int open_list(struct i2c *d, const struct i2c_conf *conf, struct error *err)
@@ -544,7 +544,7 @@ static int i2c_open(struct instance *in, struct error *err)
 	timer_init(&d->limit, instance_loop(in), limit_fired);
 	d->t = transfer_new(d);
 	if (d->t == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	if (conf->capture != NULL && open_capture(d, conf->capture, err) < 0)
 		return -EINVAL;
 	return open_list(d, conf, err);

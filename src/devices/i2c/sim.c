@@ -289,7 +289,7 @@ static struct client *client_new(const struct list_client *lc, struct error *err
 	struct client *c = calloc(1, sizeof(*c) + size);
 
 	if (c == NULL) {
-		error_set(err, -ENOMEM, "out of memory");
+		error_memory(err);
 		return NULL;
 	}
 	c->is = *lc;
@@ -370,7 +370,7 @@ struct adapter *sim_new(const struct list_bus *bus, struct error *err)
 	struct sim *s = calloc(1, sizeof(*s));
 
 	if (s == NULL) {
-		error_set(err, -ENOMEM, "out of memory");
+		error_memory(err);
 		return NULL;
 	}
 	s->base.ops = &sim_ops;

@@ -409,7 +409,7 @@ static int slow_set(struct source *s, int fd, const struct stat *st, struct erro
 no_memory:
 	free(a);
 	close(fd);
-	return error_set(err, -ENOMEM, "out of memory");
+	return error_memory(err);
 }
 
 /* The source. */
@@ -526,7 +526,7 @@ struct source *source_open(struct instance *in, const char *path, enum source_en
 	int fd;
 
 	if (s == NULL) {
-		error_set(err, -ENOMEM, "out of memory");
+		error_memory(err);
 		return NULL;
 	}
 	*s = (struct source){ .kind = &kernel, .in = in, .path = path, .end = end,

@@ -184,7 +184,7 @@ struct host *kernel_new(struct instance *in, bool wake_host, struct error *err)
 	struct kernel *k = calloc(1, sizeof(*k));
 
 	if (k == NULL) {
-		error_set(err, -ENOMEM, "out of memory");
+		error_memory(err);
 		return NULL;
 	}
 	k->host.ops = &kernel_ops;

@@ -274,7 +274,7 @@ static int read_list(struct rtc *r, const char *path, int64_t now, int *ret_tai,
 
 	if (fd < 0 || text == NULL)
 		return fd < 0 ? error_prefix(err, "--tai-offset: ") :
-			error_set(err, -ENOMEM, "out of memory");
+			error_memory(err);
 	n = read(fd, text, LIST_MAX);
 	if (n < 0)
 		return error_set(err, -errno, "--tai-offset: %s: %s", path, strerror(errno));

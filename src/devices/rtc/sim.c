@@ -206,7 +206,7 @@ struct host *sim_host_new(struct loop *l, const struct sim_conf *conf, struct er
 	int64_t start = conf->start;
 
 	if (s == NULL) {
-		error_set(err, -ENOMEM, "out of memory");
+		error_memory(err);
 		return NULL;
 	}
 	if (start == INT64_MIN) {

@@ -263,7 +263,7 @@ int store_open(struct rtc *r, const char *path, struct error *err)
 	int ret;
 
 	if (s == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	s->r = r;
 	s->job.run = store_run;
 	s->job.done = store_done;

@@ -435,7 +435,7 @@ static int host_start(struct host *h, struct instance *in, const struct list_ite
 {
 	h->path = strdup(item->path);
 	if (h->path == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	snprintf(h->base.name, sizeof(h->base.name), "%.60s", item->path);
 	h->fd = open_node(in, h->path, item->shared, err);
 	if (h->fd < 0)
@@ -457,7 +457,7 @@ struct chip *spi_host_new(struct instance *in, const struct list_item *item, boo
 	struct host *h = calloc(1, sizeof(*h));
 
 	if (h == NULL) {
-		error_set(err, -ENOMEM, "out of memory");
+		error_memory(err);
 		return NULL;
 	}
 	*h = (struct host){ .base = { .ops = &host_ops }, .fd = -1, .fresh = -1,

@@ -171,7 +171,7 @@ static int set_up(struct sim *s, struct instance *in, const struct list_item *it
 	if (item->kind == ITEM_SIM && s->kind == SIM_SHIFT)
 		s->reg = calloc(1, s->size);
 	if ((item->file != NULL && s->file == NULL) || (s->kind == SIM_SHIFT && s->reg == NULL))
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	if (s->kind != SIM_NOR)
 		return 0;
 	s->nor = spi_nor_new(in, s->size, s->id, s->file, err);
@@ -187,7 +187,7 @@ struct chip *spi_sim_new(struct instance *in, const struct list_item *item, stru
 	struct sim *s = calloc(1, sizeof(*s));
 
 	if (s == NULL) {
-		error_set(err, -ENOMEM, "out of memory");
+		error_memory(err);
 		return NULL;
 	}
 	*s = (struct sim){ .kind = item->sim, .size = item->size, .id = item->id,

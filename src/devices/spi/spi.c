@@ -840,7 +840,7 @@ static int spi_open(struct instance *in, struct error *err)
 	d->later.fn = later_posted;
 	d->t = transfer_new(d);
 	if (d->t == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	return open_list(d, err);
 }
 

@@ -188,7 +188,7 @@ int config_read(FILE *f, const char *path, struct option_texts *ret_texts, struc
 		return ret;
 	}
 	if (!api.yaml_parser_initialize(&r.parser))
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	api.yaml_parser_set_input_file(&r.parser, f);
 	ret = read_all(&r);
 	api.yaml_parser_delete(&r.parser);

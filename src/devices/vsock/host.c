@@ -241,7 +241,7 @@ static int add_entry(struct vsock *v, int type, const char *suffix, uint32_t por
 	int ret;
 
 	if (e == NULL)
-		return error_set(err, -ENOMEM, "out of memory");
+		return error_memory(err);
 	*e = (struct entry){ .v = v, .next = v->entries, .fd = -1, .type = type, .port = port };
 	v->entries = e;
 	ret = suffix != NULL ? open_unix(e, &v->conf->vm, suffix, err) : open_vsock(e, err);
