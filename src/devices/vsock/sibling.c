@@ -6,10 +6,12 @@
  * guest that goes away can be reported to those it talked to.
  *
  * No guest waits for another. What a receiver has no buffers for is kept with
- * the link, at the cost of the receiver, and the sender's packet ends. A sender
- * that keeps to the room that the receiver's program has told of, which we lower
- * to MOST_WINDOW on its way, never comes near MOST_WAITING. One that goes beyond
- * loses the connection; so does whose bytes would make --max-buffered too small.
+ * the link, at the cost of the receiver, and the sender's packet ends. So a
+ * sender is held to the room that the receiver's program has told of, which we
+ * lower to MOST_WINDOW on its way (5.10.6.3): one that goes beyond loses the
+ * connection, before it costs the receiver a byte. So does one with too many
+ * small messages, each of which has a record (MOST_WAITING), or whose bytes would
+ * make --max-buffered too small.
  *
  *   REQUEST --> link with two ends
  *   RST of a guest, or that guest leaves: its end goes; the other one gets what
@@ -35,6 +37,8 @@ struct link_end {
 	struct turn turn;
 	struct bytes queue;             /* SEQPACKET: a struct record before each packet */
 	uint32_t alloc, fwd;            /* as the other one last told */
+	/* Of its guest: the most room that it was told of, bytes had of it, and taken. */
+	uint32_t room, sent, taken;
 	uint8_t todo, shut;
 };
 
@@ -431,6 +435,29 @@ static bool forward_data(struct link_end *to, const struct packet *p, struct cha
 	return true;
 }
 
+/* The peer of e tells of its buffer; that it took more than there was is a lie. */
+static void learn_room(struct link_end *e, const struct packet *p)
+{
+	e->alloc = p->buf_alloc < MOST_WINDOW ? p->buf_alloc : MOST_WINDOW;
+	e->fwd = p->fwd_cnt;
+	/* What was sent in a larger window may be on its way yet. */
+	if (e->room < e->alloc)
+		e->room = e->alloc;
+	if (e->sent - p->fwd_cnt < e->sent - e->taken)
+		e->taken = p->fwd_cnt;
+}
+
+/* false: more than its peer has room for. */
+static bool count_sent(struct link_end *e, uint32_t n)
+{
+	const uint32_t on_its_way = e->sent - e->taken;
+
+	if (on_its_way > e->room || n > e->room - on_its_way)
+		return false;
+	e->sent += n;
+	return true;
+}
+
 /* false: against the rules, or too much. */
 static bool forward(struct link_end *e, const struct packet *p, struct chain *chain)
 {
@@ -439,10 +466,9 @@ static bool forward(struct link_end *e, const struct packet *p, struct chain *ch
 
 	if (p->type != e->link->type || (p->op == VSOCK_OP_RW && p->len == 0))
 		return false;
-	to->alloc = p->buf_alloc < MOST_WINDOW ? p->buf_alloc : MOST_WINDOW;
-	to->fwd = p->fwd_cnt;
+	learn_room(to, p);
 	if (p->op == VSOCK_OP_RW)
-		return forward_data(to, p, chain);
+		return count_sent(e, p->len) && forward_data(to, p, chain);
 	if (p->op == VSOCK_OP_SHUTDOWN)
 		to->shut |= (uint8_t)(p->flags & VSOCK_SHUT_BOTH);
 	for (i = 0; i < ARRAY_SIZE(ops); i++) {
