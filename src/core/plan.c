@@ -21,13 +21,6 @@ struct row_of {
 	bool numbered;                  /* index behind names and paths */
 };
 
-static void *must(void *p)
-{
-	if (p == NULL)
-		abort();
-	return p;
-}
-
 struct opt_tables plan_tables(const struct device *device)
 {
 	return (struct opt_tables){ {
@@ -60,7 +53,9 @@ static int read_own_count(struct row_of *row, struct error *err)
 
 	if (own == NULL)
 		return 0;
-	conf = must(calloc(1, row->device->conf_size + 1));
+	conf = calloc(1, row->device->conf_size + 1);
+	if (conf == NULL)
+		return error_memory(err);
 	ret = opt_build(row->device->options, conf, &row->layers, 0, err);
 	memcpy(&row->socket.count, conf + own->offset, sizeof(row->socket.count));
 	opt_finish(row->device->options, conf);
@@ -116,9 +111,10 @@ static int make_path(const char *path, unsigned index, bool numbered, char **ret
 	if (*last == '\0' || strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
 		return error_set(err, -EISDIR, "socket path %s has no final name: give the path "
 				 "of a socket", path);
-	if (asprintf(ret_path, numbered ? "%s%u" : "%s", path, index) < 0)
-		abort();
-	return 0;
+	if (asprintf(ret_path, numbered ? "%s%u" : "%s", path, index) >= 0)
+		return 0;
+	*ret_path = NULL;
+	return error_memory(err);
 }
 
 /* Has this socket of the service manager that name? */
@@ -231,18 +227,18 @@ static void name_item(struct plan_item *item, unsigned number)
 		 item->base, number);
 }
 
-bool plan_item_number(struct plan_item *item, unsigned number)
+int plan_item_number(struct plan_item *item, unsigned number)
 {
 	char *control = NULL;
 
 	if (item->setup.count <= 1)
-		return false;
-	name_item(item, number);
+		return 0;
 	if (item->control != NULL && asprintf(&control, "%s%u", item->socket.control, number) < 0)
-		abort();
+		return -ENOMEM;
+	name_item(item, number);
 	free(item->control);
 	item->control = control;
-	return true;
+	return 1;
 }
 
 bool plan_item_same(const struct plan_item *a, const struct plan_item *b)
@@ -260,7 +256,9 @@ static int fill_item(struct plan *plan, const struct row_of *row, struct plan_it
 	const struct socket_conf *s = &item->socket;
 	int ret;
 
-	item->conf = must(calloc(1, device->conf_size + 1));
+	item->conf = calloc(1, device->conf_size + 1);
+	if (item->conf == NULL)
+		return error_memory(err);
 	item->setup = (struct instance_setup){
 		.device = device, .conf = item->conf, .index = index, .count = row->count,
 		.drain_ms = DRAIN_MS,
@@ -289,6 +287,17 @@ static int fill_item(struct plan *plan, const struct row_of *row, struct plan_it
 	return ret == -EINVAL ? -ENOTSUP : ret;
 }
 
+static struct plan_item *new_item(struct plan *plan)
+{
+	struct plan_item *items = reallocarray(plan->items, plan->n + 1, sizeof(*items));
+
+	if (items == NULL)
+		return NULL;
+	plan->items = items;
+	items[plan->n] = (struct plan_item){ .endpoint = { .fd = -1, .mode = -1, .group = -1 } };
+	return &items[plan->n++];
+}
+
 static int add_items(struct plan *plan, struct row_of *row, struct error *err)
 {
 	struct plan_item *item;
@@ -307,10 +316,8 @@ static int add_items(struct plan *plan, struct row_of *row, struct error *err)
 	row->numbered = row->count > 1 ||
 		(row->name == NULL && (row->device->flags & DEV_SOCKET_INDEX) != 0);
 	for (i = 0; ret == 0 && i < row->count; i++) {
-		plan->items = must(reallocarray(plan->items, plan->n + 1, sizeof(*item)));
-		item = &plan->items[plan->n++];
-		*item = (struct plan_item){ .endpoint = { .fd = -1, .mode = -1, .group = -1 } };
-		ret = fill_item(plan, row, item, i, err);
+		item = new_item(plan);
+		ret = item != NULL ? fill_item(plan, row, item, i, err) : error_memory(err);
 	}
 	opt_finish(socket_rows, &row->socket);
 	return ret;
@@ -363,7 +370,9 @@ static int look_for_inherited(struct plan *plan, const struct conf_file *file, s
 	if (ret < 0)
 		return ret;
 	plan->inherited.left = plan->inherited.n;
-	plan->inherited.reserved = must(calloc(plan->inherited.n + 1U, sizeof(bool)));
+	plan->inherited.reserved = calloc(plan->inherited.n + 1U, sizeof(bool));
+	if (plan->inherited.reserved == NULL)
+		return error_memory(err);
 	for (i = 0; i < plan->inherited.n; i++) {
 		for (k = 0; k < file->n && !plan->inherited.reserved[i]; k++)
 			plan->inherited.reserved[i] = is_called(plan, i, file->sections[k].name);

@@ -48,8 +48,8 @@ int plan_make(struct plan *plan, const struct device *device, const struct conf_
 void plan_finish(struct plan *plan);
 
 void plan_item_finish(struct plan_item *item);
-/* Another number for name and control socket; false: it has none. */
-bool plan_item_number(struct plan_item *item, unsigned number);
+/* Another number for name and control socket; 1, or 0: it has none, or -ENOMEM. */
+int plan_item_number(struct plan_item *item, unsigned number);
 /* Would the two make the same instance in the same place? */
 bool plan_item_same(const struct plan_item *a, const struct plan_item *b);
 

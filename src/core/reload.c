@@ -89,14 +89,16 @@ static bool is_taken(const struct process *p, const char *name)
 
 static void add(struct process *p, struct plan_item *item)
 {
+	struct member *m = NULL;
 	unsigned number = 0;
-	struct member *m;
+	int ret = 1;
 
 	/* Those that stay keep their numbers. */
-	while (is_taken(p, item->name) && plan_item_number(item, number))
-		number++;
+	while (ret > 0 && is_taken(p, item->name))
+		ret = plan_item_number(item, number++);
 	log_info(NULL, "%s: new in the configuration", item->name);
-	m = member_new(p, item, process_place(p, item));
+	if (ret >= 0)
+		m = member_new(p, item, process_place(p, item));
 	if (m == NULL)
 		log_error(NULL, "%s: cannot be opened: out of memory", item->name);
 	else
