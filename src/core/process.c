@@ -225,17 +225,47 @@ static int open_members(struct process *p, struct plan *plan, struct error *err)
 	return ret;
 }
 
-struct runner *process_place(struct process *p, const struct plan_item *item)
+/* How many there belong together with the item. */
+static unsigned count_friends(const struct process *p, const struct runner *r,
+			      const struct plan_item *item)
+{
+	const struct member *m;
+	unsigned n = 0;
+
+	for (m = p->members; m != NULL; m = m->next)
+		n += m->runner == r && m->state != MEMBER_FREE && m->state != MEMBER_ENDING &&
+			together(&m->item, item);
+	return n;
+}
+
+/* Where most of its friends are: none of them can move any more. */
+static struct runner *place_of_friends(const struct process *p, const struct plan_item *item)
 {
 	struct runner *best = NULL;
+	unsigned i, n, most = 0, all = 0;
+
+	for (i = 0; i < p->n_runners; i++) {
+		n = count_friends(p, &p->runners[i], item);
+		all += n;
+		if (n > most) {
+			best = &p->runners[i];
+			most = n;
+		}
+	}
+	if (most < all)
+		log_warn(NULL, "%s: belongs to instances of more than one thread and reaches %u "
+			 "of %u: restart the process, or use --threads=1", item->name, most, all);
+	return best;
+}
+
+struct runner *process_place(struct process *p, const struct plan_item *item)
+{
+	struct runner *best = place_of_friends(p, item);
 	unsigned i, n, least = 0;
 	const struct member *m;
 
-	for (m = p->members; m != NULL; m = m->next) {
-		if (m->state != MEMBER_FREE && m->state != MEMBER_ENDING &&
-		    together(&m->item, item))
-			return m->runner;
-	}
+	if (best != NULL)
+		return best;
 	for (i = 0; i < p->n_shared; i++) {
 		n = 0;
 		for (m = p->members; m != NULL; m = m->next)
