@@ -6,7 +6,9 @@
  * A client that dawdles is cut off, so that it keeps no other waiting.
  *
  *   idle --connection--> reading --line--> writing --all gone--> idle
+ *   reading --reload--> waiting --the process has done it--> writing
  *   reading, writing --peer gone, 5 s--> idle
+ *   waiting --60 s--> idle
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -18,7 +20,10 @@
 #include "core/control.h"
 #include "vhost-device/fd.h"
 
-enum { LINE_SIZE = 512, WORDS = 32, LIMIT_S = 5 };
+enum { LINE_SIZE = 512, WORDS = 32, LIMIT_S = 5, WAIT_S = 60 };
+
+static const char reload_help[] = "Read the configuration file of the process again, as SIGHUP "
+	"does.";
 
 struct said {
 	FILE *file;
@@ -27,11 +32,13 @@ struct said {
 struct control {
 	struct instance *in;
 	const struct device *device;
+	struct control_host host;
 	struct loop *loop;
 	struct listener *listener;
 	struct io io;                   /* of the client */
 	struct timer limit;
 	int fd;
+	bool waiting;                   /* for the process */
 	char line[LINE_SIZE];
 	size_t have;
 	char *answer;
@@ -56,6 +63,7 @@ static void print_help(const struct device *d, struct said *r)
 	for (c = d->commands; c != NULL && c->name != NULL; c++)
 		control_say(r, "%s%s%s\n        %s\n", c->name, c->args[0] != '\0' ? " " : "",
 			    c->args, c->help);
+	control_say(r, "reload\n        %s\n", reload_help);
 }
 
 static int run_words(struct control *c, struct said *r, char **words, unsigned n,
@@ -65,6 +73,10 @@ static int run_words(struct control *c, struct said *r, char **words, unsigned n
 
 	if (n == 0 || strcmp(words[0], "help") == 0) {
 		print_help(c->device, r);
+		return 0;
+	}
+	if (n == 1 && strcmp(words[0], "reload") == 0) {
+		c->waiting = true;
 		return 0;
 	}
 	for (; d != NULL && d->name != NULL && strcmp(d->name, words[0]) != 0; d++)
@@ -106,6 +118,7 @@ static void hang_up(struct control *c)
 	io_finish(&c->io);
 	fd_close(&c->fd);
 	free(take_ptr(c->answer));
+	c->waiting = false;
 	c->have = c->size = c->sent = 0;
 	listener_next(c->listener);
 }
@@ -126,6 +139,17 @@ static void write_answer(struct control *c)
 		hang_up(c);
 }
 
+static void wait_for_reload(struct control *c)
+{
+	free(take_ptr(c->answer));
+	c->size = 0;
+	timer_set(&c->limit, loop_now(c->loop) + WAIT_S * 1000000000ULL);
+	if (io_set(&c->io, 0) < 0)
+		hang_up(c);
+	else
+		c->host.reload(c->host.ctx);
+}
+
 static void give_answer(struct control *c, char *end)
 {
 	struct error err = ERROR_NONE;
@@ -140,6 +164,24 @@ static void give_answer(struct control *c, char *end)
 		control_say(&r, "error: %s\n", err.text);
 	}
 	if (fclose(r.file) != 0)
+		hang_up(c);
+	else if (!c->waiting)
+		write_answer(c);
+	else
+		wait_for_reload(c);
+}
+
+void control_reloaded(struct control *c, const struct error *err)
+{
+	struct said r;
+
+	if (!c->waiting)
+		return;
+	c->waiting = false;
+	r.file = open_memstream(&c->answer, &c->size);
+	if (r.file != NULL && err->code < 0)
+		control_say(&r, "error: %s\n", err->text);
+	if (r.file == NULL || fclose(r.file) != 0)
 		hang_up(c);
 	else
 		write_answer(c);
@@ -193,7 +235,7 @@ static void no_more(void *ctx)
 }
 
 struct control *control_new(struct loop *l, struct instance *in, const struct device *device,
-			    const char *path, struct error *err)
+			    const char *path, const struct control_host *host, struct error *err)
 {
 	struct endpoint ep = { .kind = ENDPOINT_PATH, .fd = -1, .mode = 0600, .group = -1 };
 	struct control *c = calloc(1, sizeof(*c));
@@ -205,7 +247,7 @@ struct control *control_new(struct loop *l, struct instance *in, const struct de
 		free(c);
 		return NULL;
 	}
-	*c = (struct control){ .in = in, .device = device, .loop = l, .fd = -1 };
+	*c = (struct control){ .in = in, .device = device, .host = *host, .loop = l, .fd = -1 };
 	timer_init(&c->limit, l, client_late);
 	c->listener = listener_new(l, &ep, client_came, no_more, c, err);
 	if (c->listener == NULL) {

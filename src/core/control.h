@@ -8,12 +8,21 @@
 
 struct control;
 
+/* What is beyond the instance: a client asks for reload, control_reloaded() answers. */
+struct control_host {
+	void (*reload)(void *ctx);
+	void *ctx;
+};
+
 /*
  * Binds path, as --control says; commands come on the loop, which must be the
  * instance's. NULL with err set on failure.
  */
 struct control *control_new(struct loop *l, struct instance *in, const struct device *device,
-			    const char *path, struct error *err);
+			    const char *path, const struct control_host *host,
+			    struct error *err);
+/* On the loop; err as it was set, or with code 0. Nobody need wait for it any more. */
+void control_reloaded(struct control *c, const struct error *err);
 /* On the loop, or before it runs; before the instance goes. NULL is fine. */
 void control_free(struct control *c);
 

@@ -62,6 +62,21 @@ static void has_finished(struct instance *in, void *ctx)
 	loop_post(m->process->runners[0].loop, &m->finished);
 }
 
+static void ask_reload(void *ctx)
+{
+	struct member *m = ctx;
+
+	loop_post(m->process->runners[0].loop, &m->reload);
+}
+
+static void on_reloaded(struct post *post)
+{
+	struct member *m = container_of(post, struct member, reloaded);
+
+	if (m->control != NULL)
+		control_reloaded(m->control, &m->reload_err);
+}
+
 static void on_listen(struct post *post)
 {
 	struct member *m = container_of(post, struct member, listen);
@@ -72,6 +87,7 @@ static void on_listen(struct post *post)
 
 int member_open(struct member *m, struct error *err)
 {
+	const struct control_host host = { ask_reload, m };
 	struct plan_item *item = &m->item;
 	struct stat st;
 
@@ -87,7 +103,7 @@ int member_open(struct member *m, struct error *err)
 	instance_on_finished(m->in, has_finished, m);
 	if (item->control != NULL)
 		m->control = control_new(m->runner->loop, m->in, item->setup.device,
-					 item->control, err);
+					 item->control, &host, err);
 	return item->control != NULL && m->control == NULL ? err->code : 0;
 }
 
@@ -122,6 +138,24 @@ static void on_opened(struct post *post)
 	reload_go_on(m->process);
 }
 
+/* A client of its control socket wants the configuration to be read again. */
+static void on_reload(struct post *post)
+{
+	struct member *m = container_of(post, struct member, reload);
+
+	int ret;
+
+	/* What is about to go answers nobody. */
+	if (m->state != MEMBER_LIVE)
+		return;
+	m->reload_err = ERROR_NONE;
+	ret = reload_read(m->process, &m->reload_err);
+	/* Before anybody is told to go: it is done before that. */
+	loop_post(m->runner->loop, &m->reloaded);
+	if (ret > 0)
+		reload_start(m->process);
+}
+
 static void on_finished(struct post *post)
 {
 	member_leave(container_of(post, struct member, finished));
@@ -153,7 +187,8 @@ static struct member *unused(struct process *p)
 		return NULL;
 	*m = (struct member){ .process = p, .open.fn = on_open, .listen.fn = on_listen,
 		.leave.fn = on_leave, .retire.fn = on_retire, .gone.fn = on_gone,
-		.opened.fn = on_opened, .finished.fn = on_finished, .over.fn = on_over };
+		.opened.fn = on_opened, .finished.fn = on_finished, .over.fn = on_over,
+		.reload.fn = on_reload, .reloaded.fn = on_reloaded };
 	/* Whole before a signal can see it. */
 	atomic_signal_fence(memory_order_release);
 	*p->members_end = m;

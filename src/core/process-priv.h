@@ -42,8 +42,9 @@ struct member {
 	struct instance *in;
 	struct control *control;
 	bool leaving, failed;           /* failed: to open, after the start */
-	struct post open, listen, leave, retire, gone;
-	struct post opened, finished, over;     /* .. and to the main loop */
+	struct post open, listen, leave, retire, gone, reloaded;
+	struct post opened, finished, over, reload;     /* .. and to the main loop */
+	struct error reload_err;        /* handed over by these two; code 0: it was read */
 	/* Of a socket that we made, for the last moment; path "": none. */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	dev_t dev;
@@ -80,10 +81,13 @@ void member_retire(struct member *m);
 
 /* process.c: nothing is left that could be served */
 void process_maybe_over(struct process *p);
-/* Where an instance belongs. */
+/* Where an instance belongs; told to the log if there is no place with all of them. */
 struct runner *process_place(struct process *p, const struct plan_item *item);
 
 /* reload.c */
+/* 1: reload_start() is due. 0: it comes later. -errno: nothing changes, the log was told. */
+int reload_read(struct process *p, struct error *err);
+void reload_start(struct process *p);
 void reload_now(struct process *p);
 /* A member is there, or gone. */
 void reload_go_on(struct process *p);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * SIGHUP: the configuration is read again. An instance is known by its device
- * and the path of its socket. One that is as it was goes on, whatever its
- * number is now; one that is not in the file any more, or is another one, ends;
- * when those are gone, with what they had of the host, the new ones begin.
+ * SIGHUP, or a client of a control socket: the configuration is read again. An
+ * instance is known by its device and the path of its socket. One that is as it
+ * was goes on, whatever its number is now; one that is not in the file any more,
+ * or is another one, ends; when those are gone, with what they had of the host,
+ * the new ones begin.
  *
- *   idle --SIGHUP, a sound file--> ending the old --all gone--> opening the new
+ *   idle --asked, a sound file--> ending the old --all gone--> opening the new
  *   opening the new --all open, or failed--> idle
  *
- * A file with a mistake changes nothing. Another SIGHUP meanwhile comes after
- * it. What belongs to the process (threads, logging) stays as it was.
+ * A file with a mistake changes nothing. Who asks meanwhile is served after
+ * that. What belongs to the process (threads, logging) stays as it was.
  */
 #include <errno.h>
 #include <string.h>
@@ -134,27 +135,53 @@ void reload_go_on(struct process *p)
 		reload_now(p);
 }
 
-void reload_now(struct process *p)
+static int read_plan(struct process *p, struct plan *plan, struct error *err)
 {
-	struct error err = ERROR_NONE;
+	int ret = p->source->read(p->source, plan, err);
+
+	/* In any case: none of them may be closed. */
+	if (refuse_inherited(p, plan, ret == 0 ? err : NULL) < 0 && ret == 0)
+		ret = -ENOTSUP;
+	if (ret < 0)
+		error_prefix(err, "the configuration is not taken over: ");
+	return ret;
+}
+
+int reload_read(struct process *p, struct error *err)
+{
 	struct plan plan = { .n = 0 };
 	int ret;
 
 	if (p->stopping)
-		return;
+		return error_set(err, -ESHUTDOWN, "the process is about to end");
+	if (p->source == NULL)
+		return error_set(err, -ENOENT, "there is no file to read again: start with "
+				 "--config");
 	p->reload_again = p->reloading;
 	if (p->reloading)
-		return;
-	ret = p->source->read(p->source, &plan, &err);
-	/* In any case: none of them may be closed. */
-	if (refuse_inherited(p, &plan, ret == 0 ? &err : NULL) < 0 || ret < 0) {
-		log_error(NULL, "the configuration is not taken over: %s", err.text);
+		return 0;
+	ret = read_plan(p, &plan, err);
+	if (ret < 0) {
+		log_error(NULL, "%s", err->text);
 		plan_finish(&plan);
-		return;
+		return ret;
 	}
-	log_info(NULL, "reading the configuration again");
 	p->plan = plan;
 	p->reloading = true;
+	return 1;
+}
+
+void reload_start(struct process *p)
+{
+	log_info(NULL, "reading the configuration again");
 	compare(p);
 	reload_go_on(p);
+}
+
+void reload_now(struct process *p)
+{
+	struct error err = ERROR_NONE;
+
+	if (reload_read(p, &err) > 0)
+		reload_start(p);
 }

@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct loop *loop;
 static struct control *control;
+static unsigned reloads;
 static char folder[] = "/tmp/fuzz-control-XXXXXX";
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static uint64_t now = 1;
@@ -47,6 +48,15 @@ static const struct device_command commands[] = {
 
 static const struct device device = { .name = "fuzz", .commands = commands };
 
+/* Answered sometimes, at once; else never. */
+static void reload(void *ctx)
+{
+	struct error err = ERROR_NONE;
+
+	if (reloads++ % 2 == 0)
+		control_reloaded(control, &err);
+}
+
 static void clean_up(void)
 {
 	control_free(control);
@@ -56,6 +66,7 @@ static void clean_up(void)
 
 static void begin(void)
 {
+	const struct control_host host = { reload, NULL };
 	struct error err = ERROR_NONE;
 
 	if (loop != NULL)
@@ -67,7 +78,7 @@ static void begin(void)
 	loop = loop_new(&err);
 	bug_if(loop == NULL);
 	loop_fake_clock(loop, now);
-	control = control_new(loop, NULL, &device, address.sun_path, &err);
+	control = control_new(loop, NULL, &device, address.sun_path, &host, &err);
 	bug_if(control == NULL);
 	atexit(clean_up);
 }

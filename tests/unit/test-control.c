@@ -20,6 +20,7 @@ static struct loop *loop;
 static struct control *control;
 static uint64_t now;
 static unsigned ran;                    /* commands that came to the device */
+static unsigned reloads;                /* .. and to the process */
 
 /* The log asks for names of instances; there are none here. */
 const char *instance_name(const struct instance *in)
@@ -78,9 +79,17 @@ static const struct device mute = { .name = "mute" };
 
 /* ---- set-up ---- */
 
+static void reload(void *ctx)
+{
+	ck_assert_ptr_eq(ctx, &reloads);
+	reloads++;
+}
+
 static struct control *make(const struct device *device, struct error *err)
 {
-	return control_new(loop, NULL, device, place.path, err);
+	const struct control_host host = { reload, &reloads };
+
+	return control_new(loop, NULL, device, place.path, &host, err);
 }
 
 static void start(const struct device *device)
@@ -101,7 +110,7 @@ static void setup(void)
 	now = 1000ULL * S;
 	loop_fake_clock(loop, now);
 	control = NULL;
-	ran = 0;
+	ran = reloads = 0;
 }
 
 static void setup_served(void)
@@ -210,11 +219,14 @@ START_TEST(a_line_has_its_answer)
 }
 END_TEST
 
+#define RELOAD_HELP "reload\n        Read the configuration file of the process again, as " \
+	"SIGHUP does.\n"
+
 START_TEST(help_lists_the_commands)
 {
 	static const char all[] =
 		"say WORD...\n        Say the words.\ntwo A B\n        Say both.\n"
-		"flood\n        Say a lot.\nfail\n        Do not do it.\n";
+		"flood\n        Say a lot.\nfail\n        Do not do it.\n" RELOAD_HELP;
 
 	ck_assert_str_eq(ask("help\n"), all);
 	ck_assert_str_eq(ask("\n"), all);
@@ -227,8 +239,42 @@ END_TEST
 START_TEST(a_device_without_commands)
 {
 	start(&mute);
-	ck_assert_str_eq(ask("help\n"), "");
+	ck_assert_str_eq(ask("help\n"), RELOAD_HELP);
 	ck_assert_str_eq(ask("say\n"), "error: no command 'say': help lists them\n");
+}
+END_TEST
+
+/* The answer is there when the process says so, which may be late, or too late. */
+START_TEST(reload_waits_for_the_process)
+{
+	const struct error none = ERROR_NONE, bad = { -EINVAL, "not like this" };
+	int fd = client_with("reload\n");
+
+	turns(5);
+	ck_assert_uint_eq(reloads, 1);
+	ck_assert(is_open(fd));
+	control_reloaded(control, &none);
+	ck_assert_str_eq(answer_on(fd), "");
+	/* Nobody waits for this one. */
+	control_reloaded(control, &bad);
+	fd = client_with("reload\n");
+	turns(5);
+	control_reloaded(control, &bad);
+	ck_assert_str_eq(answer_on(fd), "error: not like this\n");
+	/* Who leaves meanwhile, or is not answered, keeps nobody out for ever. */
+	fd = client_with("reload\n");
+	turns(5);
+	close(fd);
+	pass(60);
+	fd = client_with("reload\n");
+	turns(5);
+	pass(60);
+	ck_assert_str_eq(answer_on(fd), "");
+	control_reloaded(control, &none);
+	ck_assert_uint_eq(reloads, 4);
+	ck_assert_str_eq(ask("reload now\n"), "error: no command 'reload': help lists them\n");
+	ck_assert_str_eq(ask("say a\n"), "<a>");
+	ck_assert_uint_eq(reloads, 4);
 }
 END_TEST
 
@@ -589,6 +635,7 @@ int main(void)
 	tcase_add_checked_fixture(served, setup_served, teardown);
 	tcase_add_loop_test(served, a_line_has_its_answer, 0, ARRAY_SIZE(lines));
 	tcase_add_test(served, help_lists_the_commands);
+	tcase_add_test(served, reload_waits_for_the_process);
 	tcase_add_test(served, as_many_words_as_fit);
 	tcase_add_test(served, as_long_as_fits);
 	tcase_add_test(served, a_line_without_end);

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/log-core.h"
 #include "core/process.h"
 #include "suite.h"
 #include "vhost-device/fd.h"
@@ -88,9 +89,8 @@ static bool is_pair(const void *conf, const void *other_conf)
 {
 	const struct host_conf *a = conf, *b = other_conf;
 
-	return a->pair == b->pair;
+	return a->pair == b->pair || a->habit == HABIT_OTHER || b->habit == HABIT_OTHER;
 }
-
 
 static const struct device shared_device = {
 	.name = "shared", .queues = queues, .n_queues = 1, .options = host_rows,
@@ -115,7 +115,7 @@ static struct {
 	const struct device *devices[GUESTS_MAX];
 	enum habit habits[GUESTS_MAX];
 	unsigned n, threads;
-	bool once, reloads;
+	bool once, reloads, controls, logs;
 	int ready_fd;
 	pid_t child;
 } r;
@@ -132,17 +132,24 @@ static void add(const struct device *device, enum habit habit)
 	r.habits[r.n++] = habit;
 }
 
+static void control_path(unsigned i, char *path, size_t size)
+{
+	snprintf(path, size, "%s/control%u", r.folder, i);
+}
+
 static void plan_add(struct plan *plan, const struct device *device, unsigned i,
 		     enum habit habit)
 {
 	struct plan_item *item = &plan->items[plan->n++];
 	struct host_conf *conf = calloc(1, sizeof(*conf));
-	char path[100];
+	char path[100], control[100];
 
 	conf->habit = habit;
 	conf->pair = i / 2;
 	path_of(i, path, sizeof(path));
 	*item = (struct plan_item){ .conf = conf };
+	control_path(i, control, sizeof(control));
+	item->control = r.controls ? strdup(control) : NULL;
 	snprintf(item->name, sizeof(item->name), "%s%u", device->name, i);
 	item->setup = (struct instance_setup){ .device = device, .conf = conf, .index = i,
 		.count = r.n, .drain_ms = 100, .once = r.once };
@@ -182,7 +189,7 @@ static int read_list(struct process_source *source, struct plan *plan, struct er
 	tell("read");
 	plan->items = calloc(GUESTS_MAX, sizeof(*plan->items));
 	for (p = text; *p >= '0' && *p < '0' + GUESTS_MAX; p += 2)
-		plan_add(plan, &shared_device, (unsigned)(*p - '0'), (enum habit)(p[1] - 'a'));
+		plan_add(plan, r.devices[0], (unsigned)(*p - '0'), (enum habit)(p[1] - 'a'));
 	return *p == '\0' ? 0 : error_set(err, -EINVAL, "a mistake");
 }
 
@@ -194,6 +201,8 @@ static void serve(void)
 	int ret;
 
 	make_plan(&plan);
+	if (r.logs && dup2(story[1], STDERR_FILENO) >= 0)
+		log_setup("test", LOG_LEVEL_WARN, LOG_TARGET_STDERR);
 	ret = process_run(&plan, r.reloads ? &source : NULL, &err);
 	plan_finish(&plan);
 	if (ret < 0) {
@@ -463,7 +472,7 @@ END_TEST
 
 /* ---- reload ---- */
 
-static void reload(const char *list)
+static void write_list(const char *list)
 {
 	char path[100], new_path[110];
 	FILE *f;
@@ -475,7 +484,37 @@ static void reload(const char *list)
 	fputs(list, f);
 	fclose(f);
 	ck_assert_int_eq(rename(new_path, path), 0);
+}
+
+static void reload(const char *list)
+{
+	write_list(list);
 	ck_assert_int_eq(kill(r.child, SIGHUP), 0);
+}
+
+/* What the control socket of an instance answers to reload. */
+static void ask_reload(unsigned i, const char *answer)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	char text[200] = "";
+	size_t have = 0;
+	unsigned ms;
+	ssize_t n;
+	int fd;
+
+	control_path(i, sa.sun_path, sizeof(sa.sun_path));
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	/* It is there a moment after its instance. */
+	for (ms = 0; connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0; ms++) {
+		ck_assert_uint_lt(ms, DEADLINE_MS);
+		poll(NULL, 0, 1);
+	}
+	ck_assert_int_eq(write(fd, "reload\n", 7), 7);
+	while ((n = read(fd, text + have, sizeof(text) - 1 - have)) > 0)
+		have += (size_t)n;
+	text[have] = '\0';
+	ck_assert_str_eq(text, answer);
+	close(fd);
 }
 
 /* It is served no more; it still is if nothing comes. */
@@ -539,6 +578,34 @@ START_TEST(reload_adds_and_removes)
 }
 END_TEST
 
+/* By a command: the answer says whether the file was sound, even if who gives it has to go. */
+START_TEST(reload_by_command)
+{
+	int stays;
+
+	add(&shared_device, HABIT_NONE);
+	add(&shared_device, HABIT_NONE);
+	r.threads = (unsigned)_i + 1;
+	r.reloads = r.controls = true;
+	start();
+	expect_words("open open READY=1\n");
+	stays = call(1);
+	write_list("0a1a2a");
+	ask_reload(1, "");
+	expect_words("read open ");
+	write_list("1a?");
+	ask_reload(2, "error: the configuration is not taken over: a mistake\n");
+	expect_words("read ");
+	write_list("1a2a");
+	ask_reload(0, "");
+	expect_words("read close ");
+	ck_assert(still_served(stays));
+	close(stays);
+	ck_assert_int_eq(kill(r.child, SIGTERM), 0);
+	expect_end(0);
+}
+END_TEST
+
 /* What is new and does not open leaves the others alone, and even nobody is no end. */
 START_TEST(reload_fails)
 {
@@ -582,9 +649,11 @@ END_TEST
 START_TEST(no_file_no_reload)
 {
 	add(&shared_device, HABIT_NONE);
+	r.controls = true;
 	start();
 	expect_words("open READY=1\n");
 	ck_assert_int_eq(kill(r.child, SIGHUP), 0);
+	ask_reload(0, "error: there is no file to read again: start with --config\n");
 	close(call(0));
 	ck_assert_int_eq(kill(r.child, SIGTERM), 0);
 	expect_end(0);
@@ -610,6 +679,25 @@ START_TEST(pairs_share_a_thread)
 }
 END_TEST
 
+/* Two threads, and then one that belongs to both: it is with the more of them, and that is told. */
+START_TEST(friends_of_two_threads)
+{
+	unsigned i;
+
+	for (i = 0; i < 3; i++)
+		add(&paired_device, HABIT_NONE);
+	r.threads = 2;
+	r.reloads = r.logs = true;
+	start();
+	expect_words("open open open READY=1\n");
+	reload("0a1a2a8f");
+	expect_words("read test: warn: paired8: belongs to instances of more than one thread and "
+		     "reaches 2 of 3: restart the process, or use --threads=1\nopen ");
+	ck_assert_int_eq(kill(r.child, SIGTERM), 0);
+	expect_end(0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("process");
@@ -625,10 +713,12 @@ int main(void)
 	tcase_add_test(tc, once_ends_when_all_sessions_are_over);
 	tcase_add_test(tc, ready_fd_must_be_open);
 	tcase_add_loop_test(tc, reload_adds_and_removes, 0, 3);
+	tcase_add_loop_test(tc, reload_by_command, 0, 3);
 	tcase_add_test(tc, reload_fails);
 	tcase_add_loop_test(tc, end_within_a_reload, 0, 3);
 	tcase_add_test(tc, no_file_no_reload);
 	tcase_add_loop_test(tc, pairs_share_a_thread, 0, 4);
+	tcase_add_test(tc, friends_of_two_threads);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }
