@@ -123,6 +123,7 @@ __vhost_device_row input -l repeat -x -a 'guest host off' -d 'Who repeats a key 
 __vhost_device_row input -l name -x -a '' -d 'Name that the guest sees; for several devices give it as often'
 __vhost_device_row input -l serial -x -a '' -d 'Serial number that the guest sees, likewise'
 __vhost_device_row input -l devids -x -a '' -d 'Bus, vendor, product and version that the guest sees, hexadecimal, likewise'
+__vhost_device_row input -l description -r -F -d 'What the device can do, as evemu-describe, or describe of --control, has written it, likewise  a guest may then start before the device is plugged in'
 __vhost_device_row input -l map -x -a '' -d 'The first key is the second one to the guest'
 __vhost_device_row input -l drop -x -a '' -d 'The guest has no such keys'
 __vhost_device_row input -l backlog -x -a '' -d 'Kept for a guest that takes none; when there are more, it is told of the outcome only'

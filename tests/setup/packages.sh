@@ -47,6 +47,7 @@ test	groff-base	-	-	groff
 test	valgrind	-	-	valgrind
 test	gcovr		-	-	gcovr
 test	can-utils	-	-	candump
+test	evemu-tools	-	-	evemu-describe
 test	evtest		-	-	evtest
 test	iproute2	-	-	ip
 test	gpiod		2	b	gpioget

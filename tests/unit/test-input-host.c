@@ -495,6 +495,211 @@ START_TEST(unplugged_at_rest)
 }
 END_TEST
 
+/* ---- described, and maybe not there yet ---- */
+
+static char description[128];
+
+static void write_description(const char *text)
+{
+	FILE *f;
+
+	snprintf(description, sizeof(description), "%s/description", folder);
+	f = fopen(description, "we");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_ge(fputs(text, f), 0);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+/* As the device itself says it. */
+static void take_description(void)
+{
+	begin();
+	ck_assert_int_eq(fake_command(&err, "describe", 0), 0);
+	fake_stop();
+	fake_close();
+	fake_teardown();
+	write_description(fake.reply);
+}
+
+static void end_described(void)
+{
+	ck_assert_int_eq(unlink(description), 0);
+	end_input();
+}
+
+START_TEST(description_tells_all)
+{
+	struct caps caps;
+	unsigned i;
+
+	host_setup();
+	make_touch();
+	bit_set(nodes[0].caps.bits[EV_KEY], KEY_MAX, true);
+	bit_set(nodes[0].caps.bits[EV_SW], SW_MACHINE_COVER, true);
+	bit_set(nodes[0].caps.bits[EV_REL], REL_WHEEL, true);
+	nodes[0].caps.props[0] = 0x12;
+	take_description();
+	ck_assert_int_eq(describe_read(NULL, description, &caps, &err), 0);
+	ck_assert_str_eq(caps.name, nodes[0].caps.name);
+	ck_assert_mem_eq(&caps.id, &nodes[0].caps.id, sizeof(caps.id));
+	ck_assert_mem_eq(caps.props, nodes[0].caps.props, sizeof(caps.props));
+	ck_assert_mem_eq(caps.abs, nodes[0].caps.abs, sizeof(caps.abs));
+	for (i = 0; i < INPUT_TYPES; i++)
+		ck_assert_mem_eq(caps.bits[i], nodes[0].caps.bits[i], INPUT_BYTES);
+	begin();
+	end_described();
+}
+END_TEST
+
+/* The first line of bits is of types to older ones, of codes of EV_SYN to others. */
+START_TEST(descriptions_of_both_ages)
+{
+	static const struct {
+		const char *text;
+		uint8_t rep;
+	} rows[] = {
+		{ "N: Old\nB: 00 13 00 12 00 00 00 00 00\nB: 01 02\n", 3 },
+		{ "N: Old\nB: 00 13 00 02 00 00 00 00 00\nB: 01 02\n", 0 },
+		{ "N: New\nB: 00 0b 00 00 00 00 00 00 00\nB: 01 02\nB: 14 03 00\n", 3 },
+		{ "N: New\nB: 00 0b 00 00 00 00 00 00 00\nB: 01 02\nB: 15 01 00\n", 0 },
+	};
+	struct caps caps;
+	unsigned i;
+
+	host_setup();
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		write_description(rows[i].text);
+		ck_assert_int_eq(describe_read(NULL, description, &caps, &err), 0);
+		ck_assert_uint_eq(caps.bits[EV_REP][0], rows[i].rep);
+		ck_assert_uint_eq(caps.bits[EV_KEY][0], 1 << KEY_ESC);
+		ck_assert_uint_eq(caps.bits[EV_SYN][0], 0);
+	}
+	begin();
+	end_described();
+}
+END_TEST
+
+START_TEST(absent_at_the_start)
+{
+	const struct virtio_input_config *config;
+
+	host_setup();
+	take_description();
+	unplug(0);
+	option("description", description);
+	open_input("name:Test*");
+	buffers(64);
+	ck_assert(!is_present());
+	config = ask_config(VIRTIO_INPUT_CFG_ID_NAME, 0);
+	ck_assert_uint_eq(config->size, strlen("Test keyboard"));
+	config = ask_config(VIRTIO_INPUT_CFG_EV_BITS, EV_KEY);
+	ck_assert_uint_eq(config->size, 200 / 8 + 1);
+	ck_assert_int_eq(status(EV_LED, LED_CAPSL, 1)->end, FAKE_DONE);
+	expect_events("");
+	bit_set(nodes[0].state.leds, LED_NUML, true);
+	plug(0, "event9");
+	fake_at(T0 + 2000 * MS);
+	wait_for(is_present);
+	ck_assert_uint_eq(fake.counters[N_UNPLUGGED], 0);
+	key(0, KEY_C, 1);
+	expect_events("KEY_C 1,SYN");
+	/* It gets the LEDs that the guest has set, and at the end its own. */
+	ck_assert_uint_eq(nodes[0].n_written, 4);
+	ck_assert_int_eq(nodes[0].written[LED_NUML].value, 0);
+	ck_assert_int_eq(nodes[0].written[LED_CAPSL].value, 1);
+	take_written(0);
+	fake_stop();
+	fake_reset(RESET_LEFT);
+	ck_assert_int_eq(nodes[0].written[LED_NUML].value, 1);
+	ck_assert_int_eq(nodes[0].written[LED_CAPSL].value, 0);
+	end_described();
+}
+END_TEST
+
+/* A guest that has set no LEDs puts none out. */
+START_TEST(lights_of_the_host)
+{
+	host_setup();
+	take_description();
+	unplug(0);
+	option("description", description);
+	open_input("name:Test*");
+	buffers(8);
+	bit_set(nodes[0].state.leds, LED_NUML, true);
+	plug(0, "event9");
+	fake_at(T0 + 2000 * MS);
+	wait_for(is_present);
+	key(0, KEY_C, 1);
+	expect_events("KEY_C 1,SYN");
+	fake_stop();
+	fake_reset(RESET_LEFT);
+	ck_assert_uint_eq(nodes[0].n_written, 0);
+	end_described();
+}
+END_TEST
+
+START_TEST(another_than_described)
+{
+	host_setup();
+	take_description();
+	option("description", description);
+	begin();
+	ck_assert_uint_eq(fake.warnings, 0);
+	fake_stop();
+	fake_close();
+	fake_teardown();
+	bit_set(nodes[0].caps.bits[EV_KEY], KEY_MAX, true);
+	begin();
+	ck_assert_uint_eq(fake.warnings, 1);
+	ck_assert(is_present());
+	ck_assert_uint_eq(ask_config(VIRTIO_INPUT_CFG_EV_BITS, EV_KEY)->size, 96);
+	end_described();
+}
+END_TEST
+
+/* Who may not be opened is there: waiting would not help. */
+START_TEST(not_absent_but_forbidden)
+{
+	char path[128];
+
+	host_setup();
+	take_description();
+	option("description", description);
+	nodes[0].error = -EACCES;
+	snprintf(path, sizeof(path), "%s/event3", folder);
+	ck_assert_int_eq(try_open(path), -EACCES);
+	end_described();
+}
+END_TEST
+
+START_TEST(descriptions_that_are_none)
+{
+	static const char *const texts[] = { "", "# comment\n\n", "nonsense\n",
+		"N: Name\nI: 0003 1234\n", "B: 01 zz\n", "A: 00 1 2\n", "E: 0.0 0001 001e 1\n" };
+	static char endless[4096], kind[] = "virtual:mouse";
+	struct input_conf virtual = { .spec = kind, .description = description };
+	unsigned i;
+
+	for (i = 0; i <= ARRAY_SIZE(texts); i++) {
+		host_setup();
+		memset(endless, 'N', sizeof(endless) - 1);
+		write_description(i < ARRAY_SIZE(texts) ? texts[i] : endless);
+		option("description", description);
+		err = ERROR_NONE;
+		ck_assert_int_eq(try_open("name:Test*"), -EINVAL);
+		ck_assert_ptr_nonnull(strstr(err.text, "--description: "));
+		end_described();
+	}
+	for (i = 0; i < 2; i++) {
+		host_setup();
+		option("description", i == 0 ? folder : "/nowhere/at/all");
+		ck_assert_int_eq(try_open("name:Test*"), i == 0 ? -EINVAL : -ENOENT);
+		end_input();
+	}
+	ck_assert_int_eq(input_check(&virtual, &err), -EINVAL);
+}
+END_TEST
+
 /* ---- grabs ---- */
 
 START_TEST(no_grab_unless_asked)
@@ -701,6 +906,13 @@ int main(void)
 	tcase_add_test(tc, back_at_once);
 	tcase_add_test(tc, another_device);
 	tcase_add_test(tc, unplugged_at_rest);
+	tcase_add_test(tc, description_tells_all);
+	tcase_add_test(tc, descriptions_of_both_ages);
+	tcase_add_test(tc, absent_at_the_start);
+	tcase_add_test(tc, lights_of_the_host);
+	tcase_add_test(tc, another_than_described);
+	tcase_add_test(tc, not_absent_but_forbidden);
+	tcase_add_test(tc, descriptions_that_are_none);
 	tcase_add_test(tc, no_grab_unless_asked);
 	tcase_add_test(tc, grab_when_all_keys_are_up);
 	tcase_add_test(tc, grabbed_by_somebody_else);

@@ -5,6 +5,7 @@
  *   present  --read fails, hang-up--> absent     the guest's keys are let go
  *   absent   --the same device is found--> present
  *
+ * It may be absent from the beginning, if a description says what it can do.
  * While it is absent, inotify and a timer tell when to look for it: a node
  * appears before udev has set its permissions, and links appear even later. A
  * guest cannot be told of other capabilities, so another device is not taken.
@@ -112,6 +113,13 @@ static void look_later(struct evdev *e)
 
 static void watch_folder(struct evdev *e);
 
+static void wait_for_device(struct evdev *e)
+{
+	e->pause = LOOK_FIRST;
+	watch_folder(e);
+	look_later(e);
+}
+
 static void lost_device(struct evdev *e)
 {
 	struct input *d = e->source.dev;
@@ -120,9 +128,7 @@ static void lost_device(struct evdev *e)
 	io_finish(&e->io);
 	fd_close(&e->fd);
 	e->source.held = e->dropped = e->refused = false;
-	e->pause = LOOK_FIRST;
-	watch_folder(e);
-	look_later(e);
+	wait_for_device(e);
 	input_present(d, false);
 }
 
@@ -285,7 +291,7 @@ static void came_back(struct evdev *e)
 {
 	struct input *d = e->source.dev;
 
-	log_info(d->in, "%s: plugged in again as %s", e->source.name, e->path);
+	log_info(d->in, "%s: plugged in as %s", e->source.name, e->path);
 	io_finish(&e->watch);
 	fd_close(&e->watch_fd);
 	timer_set(&e->timer, 0);
@@ -387,26 +393,70 @@ static const struct source_ops evdev_ops = {
 	.mode = evdev_mode, .status = evdev_status, .more = evdev_more, .close = evdev_close,
 };
 
-static int open_first(struct evdev *e, struct caps *ret_caps, struct error *err)
+static bool is_absence(int ret)
+{
+	return ret == -ENOENT || ret == -ENODEV || ret == -ENXIO;
+}
+
+static int refuse(const struct evdev *e, int ret, struct error *err)
 {
 	const char *hint = "";
-	int ret;
 
-	e->fd = find_device(e->source.dev->in, e->spec, e->path, &e->writable);
-	ret = e->fd < 0 ? e->fd : evdev_read_caps(e->fd, &e->caps);
 	if (ret == -EACCES || ret == -EPERM)
 		hint = ": members of the group input may use it";
 	else if (ret == -ENOTTY)
 		hint = ": give an evdev node, such as /dev/input/event0, or virtual:keyboard";
-	if (ret < 0)
-		return error_set(err, ret, "Event device file doesn't exists or can't be accessed: "
-				 "%s: %s%s", e->spec, strerror(-ret), hint);
+	else if (is_absence(ret))
+		hint = ": with --description it may be plugged in later";
+	return error_set(err, ret, "Event device file doesn't exists or can't be accessed: "
+			 "%s: %s%s", e->spec, strerror(-ret), hint);
+}
+
+static void open_present(struct evdev *e, const struct caps *described)
+{
+	const struct instance *in = e->source.dev->in;
+
 	if (!e->writable)
-		log_info(e->source.dev->in, "%s: may only be read: no LEDs", e->path);
+		log_info(in, "%s: may only be read: no LEDs", e->path);
+	if (described != NULL && !is_same(e, described))
+		log_warn(in, "%s (%s) is not as --description says: a guest that had started "
+			 "without it could not have used it", e->path, e->caps.name);
 	snprintf(e->source.name, sizeof(e->source.name), "%s", e->path);
 	e->source.present = true;
-	*ret_caps = e->caps;
 	watch_device(e);
+}
+
+static void open_absent(struct evdev *e, const struct caps *described)
+{
+	log_info(e->source.dev->in, "%s: not plugged in yet", e->spec);
+	snprintf(e->source.name, sizeof(e->source.name), "%s", e->spec);
+	e->caps = *described;
+	wait_for_device(e);
+}
+
+static int open_first(struct evdev *e, struct caps *ret_caps, struct error *err)
+{
+	const struct input_conf *conf = instance_conf(e->source.dev->in);
+	const struct caps *described = NULL;
+	int ret;
+
+	if (conf->description != NULL) {
+		ret = describe_read(e->source.dev->in, conf->description, ret_caps, err);
+		if (ret < 0)
+			return error_prefix(err, "--description: ");
+		described = ret_caps;
+	}
+	e->fd = find_device(e->source.dev->in, e->spec, e->path, &e->writable);
+	ret = e->fd < 0 ? e->fd : evdev_read_caps(e->fd, &e->caps);
+	if (ret < 0 && e->fd >= 0)
+		fd_close(&e->fd);
+	if (ret < 0 && (described == NULL || !is_absence(ret)))
+		return refuse(e, ret, err);
+	if (ret < 0)
+		open_absent(e, described);
+	else
+		open_present(e, described);
+	*ret_caps = e->caps;
 	return 0;
 }
 

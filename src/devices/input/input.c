@@ -423,10 +423,11 @@ void input_state(struct input *d, const struct state *s)
 	}
 	for (i = 0; i < sizeof(d->ignored); i++)
 		d->ignored[i] &= d->host.keys[i];
-	if (d->fresh) {
+	if (!d->leds_known)
 		memcpy(d->host_leds, s->leds, sizeof(d->host_leds));
+	if (!d->leds_known && !d->lit)
 		memcpy(d->leds, s->leds, sizeof(d->leds));
-	}
+	d->leds_known = true;
 	d->midway = false;
 	d->frames.open = 0;
 	d->lost = d->resync = true;
@@ -452,12 +453,17 @@ static void begin_turn(struct input *d)
 	d->lost = d->resync = true;
 }
 
+static void send_leds(struct input *d);
+
 void input_present(struct input *d, bool present)
 {
 	d->source->present = present;
 	if (present) {
 		begin_turn(d);
+		if (d->lit && d->running)
+			send_leds(d);
 	} else {
+		d->leds_known = false;
 		input_count(d, INPUT_UNPLUGGED, 1);
 		d->midway = false;
 		d->frames.open = 0;
@@ -465,8 +471,6 @@ void input_present(struct input *d, bool present)
 	}
 	deliver(d);
 }
-
-static void send_leds(struct input *d);
 
 static void seat_changed(struct seat *s)
 {
@@ -498,6 +502,8 @@ static void input_start(struct queue *q)
 		d->fresh = false;
 	}
 	begin_turn(d);
+	if (d->lit)
+		send_leds(d);
 }
 
 static void input_stop(struct queue *q)
@@ -558,6 +564,7 @@ static bool read_status(struct input *d, struct chain *c, struct event *ret)
 	if (ev.type == EV_LED)
 		ev.value = ev.value != 0;
 	bit_set(ev.type == EV_LED ? d->leds : d->sounds, ev.code, ev.value != 0);
+	d->lit |= ev.type == EV_LED;
 	*ret = ev;
 	return true;
 }
@@ -598,6 +605,7 @@ static void restore_status(struct input *d)
 	write_status(d, evs, n);
 	memcpy(d->leds, d->host_leds, sizeof(d->leds));
 	memset(d->sounds, 0, sizeof(d->sounds));
+	d->lit = d->leds_known = false;
 }
 
 static void input_reset(struct instance *in, enum reset_why why)

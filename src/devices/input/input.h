@@ -4,7 +4,7 @@
  * is the protocol, options.c what the operator says, state.c what is pressed,
  * frames.c events on their way, switch.c who of several guests has them;
  * evdev.c a device of the host and find.c how it is found, virtual.c one that
- * is made up, script.c the text that moves it.
+ * is made up, script.c the text that moves it, describe.c that of what it is.
  */
 #ifndef INPUT_INPUT_H
 #define INPUT_INPUT_H
@@ -190,6 +190,11 @@ void script_tap(struct script_step *step, const uint16_t *keys, unsigned n);
 int script_describe(const char *line, struct caps *caps, unsigned at[INPUT_TYPES]);
 int script_profile(const char *name, struct caps *ret_caps);    /* -ENOENT */
 
+/* The text of what a device can do. -EINVAL: it is something else. */
+int describe_read(struct instance *in, const char *path, struct caps *ret_caps,
+		  struct error *err);
+void describe_say(struct said *r, const struct caps *caps);
+
 /* ---- who has them ---- */
 
 /* A combination of keys hands the devices of this process from one guest to the next. */
@@ -238,7 +243,7 @@ struct ids_conf {
 };
 
 struct input_conf {
-	char *spec, *name, *serial, *seat;
+	char *spec, *name, *serial, *seat, *description;
 	struct ids_conf ids;
 	unsigned grab, repeat;
 	bool no_grab;
@@ -275,6 +280,7 @@ struct input {
 	enum source_mode mode;
 	struct seat seat;
 	uint8_t leds[4], host_leds[4], sounds[4];       /* set by the guest; as they were */
+	bool lit, leds_known;           /* the guest has set some; host_leds were read */
 	uint64_t counts[INPUT_COUNTERS];
 	struct log_limit log;
 };

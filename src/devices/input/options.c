@@ -128,6 +128,10 @@ const struct option input_options[] = {
 	{ "devids", "B:V:P:V", "Bus, vendor, product and version that the guest sees, "
 	  "hexadecimal, likewise.", NULL, OPT_CUSTOM, OPT_EACH | OPT_LIST, .aliases = ids_aliases,
 	  .parse = parse_ids, OPT(struct input_conf, ids) },
+	{ "description", "PATH", "What the device can do, as evemu-describe, or describe of "
+	  "--control, has written it, likewise: a guest may then start before the device is "
+	  "plugged in.", NULL, OPT_PATH, OPT_EACH | OPT_LIST,
+	  OPT(struct input_conf, description) },
 	{ "map", "KEY=KEY", "The first key is the second one to the guest.", NULL, OPT_CUSTOM,
 	  OPT_LIST, .sep = ',', .parse = parse_map,
 	  OPT_ITEMS(struct input_conf, map, struct key_pair) },
@@ -145,7 +149,8 @@ int input_check(void *conf, struct error *err)
 	const char *why;
 
 	if (strncmp(c->spec, "virtual:", 8) == 0)
-		return 0;
+		return c->description == NULL ? 0 : error_set(err, -EINVAL, "--description: a "
+			"virtual device is always there: give virtual:%s", c->description);
 	why = find_check(c->spec);
 	return why == NULL ? 0 : error_set(err, -EINVAL, "--event-list %s: %s", c->spec, why);
 }
@@ -189,6 +194,15 @@ static int do_show(struct instance *in, struct said *r, char **words, unsigned n
 	return 0;
 }
 
+static int do_describe(struct instance *in, struct said *r, char **words, unsigned n,
+		       struct error *err)
+{
+	const struct input *d = instance_state(in);
+
+	describe_say(r, &d->host_caps);
+	return 0;
+}
+
 static int do_send(struct instance *in, struct said *r, char **words, unsigned n,
 		   struct error *err)
 {
@@ -224,6 +238,8 @@ static int do_switch(struct instance *in, struct said *r, char **words, unsigned
 const struct device_command input_commands[] = {
 	{ "show", "", "State, keys that are down for the guest, LEDs, and counters.", 0, 0,
 	  do_show },
+	{ "describe", "", "What the host's device can do, as evemu-describe writes it.", 0, 0,
+	  do_describe },
 	{ "send", "WORD...", "A line of a script, to a virtual device: 'tap a', 'type hello'.", 1,
 	  30, do_send },
 	{ "switch", "[SEAT|host|next]", "Hand the devices to this guest.", 0, 1, do_switch },

@@ -345,7 +345,7 @@ static int describe_props(struct words *w, struct caps *caps)
 	return 1;
 }
 
-/* Eight bytes a line; the next line of the type goes on. That of EV_SYN is of types. */
+/* Eight bytes a line; the next line of the type goes on. That of EV_SYN may be of types. */
 static int describe_bits(struct words *w, struct caps *caps, unsigned at[INPUT_TYPES])
 {
 	unsigned i, k, byte, type, codes;

@@ -385,83 +385,28 @@ static int open_text(struct virtual *v, const char *path, struct error *err)
 	return 0;
 }
 
-/* The lines at the beginning of a recording, up to its first event. */
-static int read_description(struct virtual *v, struct caps *caps, struct error *err)
-{
-	unsigned at[INPUT_TYPES] = { 0 }, lines = 0;
-	size_t before;
-	char *line;
-	int ret = 0;
-
-	memset(caps, 0, sizeof(*caps));
-	for (;;) {
-		before = v->at;
-		line = next_line(v);
-		if (line == NULL && !read_more(v))
-			break;
-		if (line == NULL)
-			continue;
-		v->line++;
-		ret = line[0] == '#' ? 1 : script_describe(line, caps, at);
-		if (ret <= 0)
-			break;
-		lines++;
-	}
-	if (line != NULL && ret == 0) {
-		/* That one is the first of the script. */
-		v->buffer[v->at - 1] = '\n';
-		v->at = before;
-		v->line--;
-	}
-	bit_set(caps->bits[EV_REP], REP_DELAY, bit_test(caps->bits[EV_SYN], EV_REP));
-	bit_set(caps->bits[EV_REP], REP_PERIOD, bit_test(caps->bits[EV_SYN], EV_REP));
-	memset(caps->bits[EV_SYN], 0, INPUT_BYTES);
-	if (ret < 0 || lines == 0 || v->pollable)
-		return error_set(err, -EINVAL, "%s:%u: no recording of evemu-record",
-				 v->source.name, v->line);
-	return 0;
-}
-
-static void close_text(struct virtual *v)
-{
-	io_finish(&v->io);
-	fd_close(&v->fd);
-	v->len = v->at = 0;
-	v->line = 0;
-	v->over = false;
-}
-
-/* What it is, and if a recording says so, what is in there beside that. */
-static int set_kind(struct virtual *v, const char *kind, struct caps *ret_caps,
-		    struct error *err)
-{
-	int ret;
-
-	if (kind[0] == '/' || kind[0] == '.') {
-		ret = open_text(v, kind, err);
-		return ret < 0 ? ret : read_description(v, ret_caps, err);
-	}
-	if (script_profile(kind, ret_caps) < 0)
-		return error_set(err, -EINVAL, "virtual:%s: neither keyboard, mouse, tablet nor "
-				 "touch, nor the path of a recording", kind);
-	return 0;
-}
-
 static int set_up(struct virtual *v, const char *spec, struct caps *ret_caps, struct error *err)
 {
 	size_t len = strcspn(spec, ":");
 	char kind[INPUT_TEXT];
+	const char *text = spec[len] != '\0' ? spec + len + 1 : NULL;
 	int ret;
 
 	if (strlen(spec) >= sizeof(kind))
 		return error_set(err, -ENAMETOOLONG, "virtual:%s: is too long", spec);
 	snprintf(v->source.name, sizeof(v->source.name), "%s", spec);
 	snprintf(kind, sizeof(kind), "%.*s", (int)len, spec);
-	ret = set_kind(v, kind, ret_caps, err);
-	if (ret < 0 || spec[len] == '\0')
-		return ret;
-	close_text(v);
-	return open_text(v, spec + len + 1, err);
+	if (kind[0] == '/' || kind[0] == '.') {
+		ret = describe_read(v->source.dev->in, kind, ret_caps, err);
+		if (ret < 0)
+			return ret;
+		/* Where what it is like ends, its events begin. */
+		text = text != NULL ? text : kind;
+	} else if (script_profile(kind, ret_caps) < 0) {
+		return error_set(err, -EINVAL, "virtual:%s: neither keyboard, mouse, tablet nor "
+				 "touch, nor the path of a recording", kind);
+	}
+	return text != NULL ? open_text(v, text, err) : 0;
 }
 
 struct source *virtual_open(struct input *d, const char *spec, struct caps *ret_caps,

@@ -4,9 +4,11 @@
 #
 # A host with a keyboard and a touch screen (uinput): our program in front of
 # them, its own probe as the driver. Everything that they can do, LEDs, grabs, a
-# device that is unplugged and plugged in again elsewhere, a switch between guests.
+# device that is unplugged and plugged in again elsewhere, or plugged in only after
+# the guest has started, a switch between guests.
 roles=uml
 limit=300
+programs=evemu-describe
 
 outside()
 {
@@ -62,11 +64,48 @@ inside()
 	leds
 	touches
 	unplugged
+	described kbd ctl0
+	described touch ctl1
 	kill $server
 	wait $server
 	is 'exit status' $? 0
 	note "$(tr '\n' ' ' <errors)"
+	absent
 	switched
+}
+
+# described NAME CONTROL: but for comments and codes that it has none of, as evemu-describe does.
+described()
+{
+	"$VHOST_DEVICE" control "$PWD/$2" describe >"$1.described"
+	check "the description of $1" has "$1.described" "^N: $1"
+	is 'the same as evemu-describe' "$(codes <"$1.described")" \
+		"$(evemu-describe "$(node "$1")" | codes)"
+}
+
+codes() { sed 's/ *$//; /^#/d; /^$/d; /^B: .. 00 00 00 00 00 00 00 00$/d'; }
+
+# Described by the one before, it is plugged in when the guest is there already.
+absent()
+{
+	play kbd gone
+	within 20 is_gone kbd
+	"$VHOST_DEVICE" input -s "$PWD/a" -e name:kbd --description kbd.described --grab on \
+		--control "$PWD/actl" 2>errors &
+	check 'the socket' within 20 test -S a0
+	check 'it is not there' shows actl absent
+	probe a0 info >found
+	for word in 'name: *kbd' 0003:1234:5678:0111 KEY_MICMUTE LED_SCROLLL SND_TONE REP_PERIOD; do
+		check "$word" has found "$word"
+	done
+	watch a0 actl 4
+	plug kbd keyboard
+	check 'it is there' within 20 shows actl grabbed
+	play kbd '1 30 1,0 0 0,1 30 0,0 0 0'
+	wait $watcher
+	is 'keys' "$(listed a0.seen)" "$(printf 'EV_KEY KEY_%s,EV_SYN SYN_REPORT 0,' 'A 1' 'A 0')"
+	kill %%
+	note "$(tr '\n' ' ' <errors)"
 }
 
 capabilities()
