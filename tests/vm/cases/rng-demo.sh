@@ -6,11 +6,13 @@
 
 inside()
 {
-	local begin end
+	local begin end source
 
 	check 'the driver is bound' test -n "$(virtio_device virtio_rng)"
 	note "$(uname -sr)"
-	note "current source: $(cat /sys/class/misc/hw_random/rng_current)"
+	source=$(cat /sys/class/misc/hw_random/rng_current)
+	check 'it feeds /dev/hwrng' expr "$source" : virtio_rng
+	note "current source: $source"
 	begin=$(cut -d' ' -f1 /proc/uptime)
 	is 'bytes read' "$(dd if=/dev/hwrng bs=4096 count=64 2>/dev/null | wc -c)" 262144
 	end=$(cut -d' ' -f1 /proc/uptime)
