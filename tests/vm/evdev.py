@@ -7,9 +7,10 @@
     evdev.py led NODE CODE VALUE    sets a LED
     evdev.py find NAME              the node of this name
     evdev.py uinput NAME KIND FIFO  makes a keyboard or touch screen that plays the lines of FIFO:
-                                    'TYPE CODE VALUE', 'gone'; prints LEDs that are set
+                                    'TYPE CODE VALUE', 'gone'; prints 'frame' after each frame,
+                                    and LEDs that are set
 
-events, sequence and uinput print 'ready' first, and end after 60 s.
+events, sequence and uinput print 'ready' first, and end after 4 minutes.
 """
 import fcntl
 import glob
@@ -155,11 +156,14 @@ def uinput(name, kind, path):
             for line in whole:
                 if line == b'gone':
                     return
-                os.write(device, EVENT.pack(0, 0, *map(int, line.split())))
+                event = tuple(map(int, line.split()))
+                os.write(device, EVENT.pack(0, 0, *event))
+                if event[0] == SYN:
+                    print('frame', flush=True)
 
 
 def main():
-    signal.alarm(60)
+    signal.alarm(240)
     what, *words = sys.argv[1:]
     if what in ('describe', 'find'):
         {'describe': describe, 'find': find}[what](words[0])

@@ -127,6 +127,7 @@ keys()
 {
 	# Enter is down before the guest starts: no grab until it is up, and no word of it.
 	play kbd '1 28 1,0 0 0'
+	within 20 has kbd.out frame
 	watch s0 ctl0 3
 	check 'not grabbed yet' hides ctl0 grabbed
 	play kbd '1 28 0,0 0 0'
