@@ -12,7 +12,7 @@
 set -u
 ROLE=$1 CASE=$2 W=$3
 # quickstart asks for no layout of rings.
-VD_LAYOUT=${VD_LAYOUT:-any}
+VD_LAYOUT=${VD_LAYOUT:-any} VD_LIMIT=${VD_LIMIT:-180}
 TESTS=$(cd "$(dirname "$0")" && pwd)
 declare -A DAEMON=() GUEST=() TALK=()
 FAILED=0
@@ -45,6 +45,9 @@ within()
 		sleep 0.02
 	done
 }
+
+# left: seconds of the case's time, but for those it needs to end.
+left() { echo $((VD_LIMIT - SECONDS > 20 ? VD_LIMIT - SECONDS - 10 : 10)); }
 
 alive() { kill -0 "$1" 2>/dev/null; }
 gone() { ! alive "$1"; }
@@ -219,7 +222,7 @@ guest_qemu()
 await()
 {
 	marked() { [ "$(grep -cx "mark $2" "$W/$1.ctl")" -ge "$3" ] || gone "${GUEST[$1]}"; }
-	within "${AWAIT_LIMIT:-60}" marked "$1" "$2" "${3:-1}"
+	within "$(left)" marked "$1" "$2" "${3:-1}"
 	[ "$(grep -cx "mark $2" "$W/$1.ctl")" -ge "${3:-1}" ] ||
 		fail "guest $1 did not come to '$2'"
 }
@@ -246,12 +249,12 @@ resume_guest()
 	esac
 }
 
-# wait_guest NAME [SECONDS]: until it powered off, then take over its results.
+# wait_guest NAME: until it powered off, then take over its results.
 wait_guest()
 {
 	local name=$1 pid=${GUEST[$1]} line
 
-	within "${2:-60}" gone "$pid" || fail "guest $name hangs"
+	within "$(left)" gone "$pid" || fail "guest $name hangs"
 	kill -KILL -- "-$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
 	unset "GUEST[$name]"

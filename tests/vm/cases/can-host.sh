@@ -7,7 +7,6 @@
 # neighbour on the same interface, error frames, an interface that goes down,
 # away and comes back, and a bus that is bridged to it.
 roles=uml
-limit=150
 
 outside()
 {

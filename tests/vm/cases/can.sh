@@ -7,7 +7,6 @@
 # restart, a guest that is killed and one that takes its place.
 roles=uml
 layouts='packed split'
-limit=150
 
 outside()
 {

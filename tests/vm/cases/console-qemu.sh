@@ -38,7 +38,7 @@ outside()
 		check "$who: pasted" within 10 grep -q "^$BYTES " "$W/$who.paste"
 		note "$who: printed $(tail -n 1 "$W/$who.print"), pasted $(tail -n 1 "$W/$who.paste")"
 	done
-	wait_guest g 60
+	wait_guest g
 	stop_daemon d
 }
 

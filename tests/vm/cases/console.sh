@@ -7,7 +7,6 @@
 # unplugged and plugged, clients that leave and come.
 roles=uml
 layouts='packed split'
-limit=150
 
 ports() { timeout 60 python3 "$TESTS/ports.py" "$@"; }
 control() { "$VHOST_DEVICE" control "$W/ctl" "$@"; }

@@ -7,7 +7,6 @@
 # and has a thread for it; names, values, edges and levels come through. The chip
 # is unplugged while a call to it is under way, and plugged in again.
 roles=uml
-limit=180
 
 outside()
 {

@@ -6,7 +6,6 @@
 # `probe` as the guest. Two guests share one chip; values, pulls and edges go
 # through the kernel; a line that is in use; a chip that goes and comes back.
 roles=uml
-limit=150
 
 outside()
 {

@@ -7,7 +7,6 @@
 # Two processes turn a pair of wired lines each.
 roles=qemu
 layouts='packed split'
-limit=180
 
 outside()
 {

@@ -7,7 +7,6 @@
 # unbinding the driver leaves behind.
 roles=uml
 layouts='packed split'
-limit=150
 
 outside()
 {

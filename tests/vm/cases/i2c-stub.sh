@@ -5,7 +5,6 @@
 # A host whose adapter knows SMBus operations alone: the kernel's i2c-stub, our
 # program in front of it, and its own probe as the driver.
 roles=uml
-limit=120
 
 outside()
 {

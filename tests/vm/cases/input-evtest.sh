@@ -6,7 +6,6 @@
 # every type and code with its range and state, then a run of events; all of it
 # is compared with what the device was made of and what was sent.
 programs=evtest
-limit=180
 FRAMES=250
 
 # As evemu-record describes a device; it has 64 slots, so readers get long queues.

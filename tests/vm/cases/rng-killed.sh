@@ -14,7 +14,7 @@ outside()
 	kill_daemon d
 	sleep 0.1
 	tell g killed
-	wait_guest g 20
+	wait_guest g
 	daemon d rng
 	guest g --half again "rng:$W/d.sock0"
 	wait_guest g

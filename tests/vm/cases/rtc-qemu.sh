@@ -6,7 +6,6 @@
 # alarm whose time comes while QEMU has stopped the guest and its queues.
 roles=qemu
 qemu=newest
-limit=120
 
 outside()
 {

@@ -7,7 +7,6 @@
 # driver goes and comes back while an alarm waits.
 roles=uml
 layouts='packed split'
-limit=90
 
 outside()
 {

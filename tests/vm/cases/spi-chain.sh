@@ -9,7 +9,6 @@
 # A chip that stays selected is not part of it: the kernel's driver hands on
 # the bit that asks for it as the one that ends a message.
 roles=uml
-limit=120
 
 outside()
 {
@@ -37,7 +36,7 @@ outside()
 	} >"$W/g.dts"
 	dtc -q -o "$W/g.dtb" "$W/g.dts" || fail 'the device tree'
 	guest g --tree "$W/g.dtb"
-	wait_guest g 100
+	wait_guest g
 	stop_daemon d
 }
 

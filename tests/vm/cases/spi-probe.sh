@@ -6,7 +6,6 @@
 # loops, and its driver of NOR flash, whose bytes are then in our file.
 roles=uml
 layouts='packed split'
-limit=180
 
 outside()
 {
@@ -15,7 +14,7 @@ outside()
 	device_tree >"$W/g.dts"
 	dtc -q -o "$W/g.dtb" "$W/g.dts" || fail 'the device tree'
 	guest g --tree "$W/g.dtb"
-	wait_guest g 120
+	wait_guest g
 	stop_daemon d
 	is 'what the guest wrote into the file' \
 		"$(dd if="$W/flash.img" bs=1 skip=65536 count=20 2>/dev/null)" 'written by the guest'

@@ -4,7 +4,6 @@
 #
 # Our process on a host with AF_VSOCK: this kernel is the host, probe the guest.
 roles=uml
-limit=90
 
 outside()
 {

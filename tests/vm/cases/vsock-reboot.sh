@@ -7,7 +7,6 @@
 # A program of the host that is killed does no harm to others; one that stops to
 # read does not stop others.
 roles=uml
-limit=120
 
 sockets() { python3 "$TESTS/sockets.py" "$@"; }
 

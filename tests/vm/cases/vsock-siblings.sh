@@ -5,7 +5,6 @@
 # Two guests of one process talk to each other, a third of another group may
 # not; one is killed, and the others go on.
 roles=uml
-limit=120
 
 outside()
 {
