@@ -21,6 +21,7 @@ struct fe_ring_setup {
 	unsigned indirect;              /* largest indirect table, 0: none */
 	bool inband;                    /* no eventfds, VRING_KICK and VRING_CALL */
 	bool no_call;                   /* polled: the device is given no call fd */
+	bool lax;                       /* the device may say that it wrote more than it can */
 };
 
 /* One piece of a request. */
@@ -32,7 +33,7 @@ struct fe_seg {
 /* One finished request. */
 struct fe_used {
 	void *token;
-	uint32_t len;                   /* bytes the device says it wrote */
+	uint32_t len;                   /* bytes the device says it wrote; lax: at most writable */
 	uint32_t writable;              /* bytes it might have written */
 };
 

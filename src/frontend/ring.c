@@ -163,6 +163,8 @@ static int finish(struct fe_ring *r, uint16_t id, uint32_t len, struct fe_used *
 {
 	struct fe_slot *slot = &r->slots[id];
 
+	if (len > slot->writable && r->setup.lax)
+		len = slot->writable;
 	if (len > slot->writable) {
 		error_set(err, -EPROTO, "queue %u: the device claims %u bytes written where %u are "
 			  "writable", r->setup.index, len, slot->writable);

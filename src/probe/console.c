@@ -67,7 +67,8 @@ static int take_memory(struct seat *s, uint64_t size, uint64_t *ret_at, uint8_t 
 static int start_queues(struct seat *s, unsigned n)
 {
 	struct vdev *v = s->v;
-	struct fe_ring_setup setup = { .size = QUEUE, .features = v->features };
+	struct fe_ring_setup setup = { .size = QUEUE, .features = v->features,
+		.lax = v->lax };
 	int ret = 0;
 
 	if (n > VDEV_MAX_QUEUES)

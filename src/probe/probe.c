@@ -67,7 +67,8 @@ static int drive(const struct probe_conf *c, struct error *err)
 		return error_set(err, -EINVAL, "use: %s SOCKET %s %s", d->name, a->name, a->args);
 	setup = (struct vdev_setup){ .path = word(c, 1), .timeout_ms = c->tool.timeout * 1000,
 		.wait = c->tool.wait, .queues = d->queues, .queue_size = d->queue_size,
-		.features = d->features, .packed = c->packed, .memory = d->memory };
+		.features = d->features, .packed = c->packed, .lax = c->tool.lax,
+		.memory = d->memory };
 	ret = vdev_open(&setup, &v, err);
 	if (ret < 0)
 		return ret == -EINVAL ? -EIO : ret;

@@ -9,6 +9,9 @@ const struct option tool_rows[] = {
 	  OPT_UINT, .min = 1, .max = 3600, OPT(struct tool_conf, timeout) },
 	{ "wait", NULL, "Wait until somebody listens, as long as --timeout.", NULL,
 	  OPT_FLAG, OPT(struct tool_conf, wait) },
+	{ "lax", NULL, "Bear with a device that says it wrote more than there was room for: some "
+	  "count what they read, and drivers do not look.", NULL, OPT_FLAG,
+	  OPT(struct tool_conf, lax) },
 	{ "json", NULL, "Print JSON.", NULL, OPT_FLAG, OPT(struct tool_conf, json) },
 	{ "help", NULL, "Print this help.", NULL, OPT_FLAG, OPT_STOP, .brief = 'h',
 	  OPT(struct tool_conf, help) },

@@ -7,7 +7,7 @@
 
 /* First member of every conf, filled by tool_rows. */
 struct tool_conf {
-	bool json, wait, help, version;
+	bool json, wait, lax, help, version;
 	uint32_t timeout;               /* seconds */
 };
 extern const struct option tool_rows[];

@@ -166,7 +166,7 @@ static int make_memory(struct vdev *v, const struct vdev_setup *s, struct error 
 static int start_rings(struct vdev *v, const struct vdev_setup *s, struct error *err)
 {
 	struct fe_ring_setup setup = { .size = s->queue_size, .features = v->features,
-		.indirect = s->indirect, .inband = s->inband };
+		.indirect = s->indirect, .inband = s->inband, .lax = s->lax };
 	const uint8_t ok = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER |
 		VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK;
 	int ret = 0;
@@ -191,6 +191,7 @@ int vdev_open(const struct vdev_setup *setup, struct vdev **ret_vdev, struct err
 	if (v == NULL)
 		return error_memory(err);
 	v->timeout_ms = setup->timeout_ms;
+	v->lax = setup->lax;
 	ret = vdev_dial(setup->path, setup->timeout_ms, setup->wait, &v->fe, err);
 	if (ret < 0) {
 		free(v);

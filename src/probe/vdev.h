@@ -19,7 +19,7 @@ struct vdev_setup {
 	bool wait;                      /* until somebody listens */
 	unsigned queues, queue_size;
 	uint64_t features;              /* bits of the device that the driver understands */
-	bool packed, no_event_idx;
+	bool packed, no_event_idx, lax;
 	bool inband;                    /* notifications are messages, not eventfds */
 	unsigned indirect;              /* largest indirect table, 0: none */
 	uint64_t memory;                /* bytes for data, beside rings */
@@ -31,6 +31,7 @@ struct vdev {
 	struct fe_ring *rings[VDEV_MAX_QUEUES];
 	unsigned queues, timeout_ms;
 	uint64_t features;              /* acked */
+	bool lax;                       /* of its rings */
 	uint64_t out_at, in_at;         /* scratch of vdev_request(), made when needed */
 	size_t out_size, in_size;
 };
