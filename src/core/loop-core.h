@@ -32,6 +32,9 @@ void loop_forget_turn_end(struct loop *l, struct turn_end *t);
 /* The same at the start of the next turn, without sleeping in between: a spent budget. */
 void loop_next_turn(struct loop *l, struct turn_end *t);
 
+/* Who has sources that nobody else ends: runs in loop_free(), before the loop is gone. */
+void loop_at_free(struct loop *l, struct turn_end *t);
+
 /*
  * Busy polling (--poll-us): while anything was found less than poll_us ago, the
  * loop calls the pollers instead of sleeping. poll() says whether it found work.

@@ -62,7 +62,7 @@ struct loop {
 	uint64_t timer_seq;
 	struct timer *timers;           /* root of the heap */
 
-	struct list ending, starting, next;
+	struct list ending, starting, next, last;
 
 	uint64_t poll_ns, last_work, last_look;
 	struct poller *pollers, *cursor;
@@ -162,6 +162,11 @@ void loop_next_turn(struct loop *l, struct turn_end *t)
 	list_add(&l->next, t);
 }
 
+void loop_at_free(struct loop *l, struct turn_end *t)
+{
+	list_add(&l->last, t);
+}
+
 void loop_forget_turn_end(struct loop *l, struct turn_end *t)
 {
 	if (!t->queued)
@@ -169,6 +174,7 @@ void loop_forget_turn_end(struct loop *l, struct turn_end *t)
 	list_remove(&l->ending, t);
 	list_remove(&l->starting, t);
 	list_remove(&l->next, t);
+	list_remove(&l->last, t);
 }
 
 /* Sources. */
@@ -820,6 +826,7 @@ struct loop *loop_new(struct error *err)
 	list_init(&l->ending);
 	list_init(&l->starting);
 	list_init(&l->next);
+	list_init(&l->last);
 	l->posts_last = &l->posts;
 	l->own_last = &l->own;
 	l->wake_fd = l->tick_fd = -1;
@@ -844,6 +851,7 @@ void loop_free(struct loop *l)
 	if (l == NULL || __atomic_sub_fetch(&l->refs, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
 	bug_if(l->in_turn);
+	list_run(&l->last);
 	if (l->base != NULL)
 		event_base_free(l->base);
 	fd_close(&l->tick_fd);
