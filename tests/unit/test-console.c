@@ -2,6 +2,7 @@
 /* The console device by itself: control messages, order and number of bytes, clients. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -687,6 +688,129 @@ START_TEST(emergency_writes_need_no_queue)
 }
 END_TEST
 
+/* ---- programs ---- */
+
+static void begin_program(const char *command)
+{
+	con_option("backend", "program");
+	con_option("command", command);
+	con_begin();
+	con_open_ports(1);
+	con_buffers(0, 40, CON_BUFFER);
+}
+
+/* A line that it says, whatever pieces it comes in. */
+static const char *next_line(void)
+{
+	static char line[100];
+	size_t n = 0;
+	unsigned ms = 0;
+
+	do {
+		ck_assert_uint_lt(ms++, CON_WAIT_MS);
+		n += con_got(0, line + n, sizeof(line) - 1 - n);
+		poll(NULL, 0, 1);
+	} while (n == 0 || line[n - 1] != '\n');
+	line[n - 1] = '\0';
+	return line;
+}
+
+static bool has_client(void)
+{
+	struct error err = ERROR_NONE;
+
+	fake_settle();
+	ck_assert_int_eq(fake_command(&err, "show", 0), 0);
+	return strstr(fake.reply, "client connected") != NULL;
+}
+
+static bool is_waited_for(pid_t pid)
+{
+	return kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+/* Time passes, for there may be nothing but a timer to tell of it. */
+static uint64_t await_end(pid_t pid, uint64_t now)
+{
+	unsigned ms;
+
+	for (ms = 0; !is_waited_for(pid); ms++) {
+		ck_assert_uint_lt(ms, CON_WAIT_MS);
+		fake_at(now += 500ULL * CON_MS);
+		poll(NULL, 0, 1);
+	}
+	return now;
+}
+
+/* It gets what was said meanwhile, and nothing that the one before it had. */
+START_TEST(a_program_is_run_again)
+{
+	uint64_t now = CON_START, gone;
+	unsigned i, ms;
+	size_t n;
+
+	begin_program("echo run; read one; read two; echo \"$one $two\"; exit 1");
+	con_print(0, "early\n", 6);
+	ck_assert_str_eq(next_line(), "run");
+	for (i = 0; i < 3; i++) {
+		con_print(0, "hello\n", 6);
+		ck_assert_str_eq(next_line(), "early hello");
+		for (ms = 0; ms < CON_WAIT_MS && has_client(); ms++)
+			poll(NULL, 0, 1);
+		con_print(0, "early\n", 6);
+		gone = now;
+		for (n = 0; n == 0; n = con_got(0, buffer, 4)) {
+			ck_assert_uint_lt(ms++, 2 * CON_WAIT_MS);
+			fake_at(now += 100ULL * CON_MS);
+			poll(NULL, 0, 1);
+		}
+		ck_assert_uint_ge(now, gone + 1000ULL * CON_MS);
+		ck_assert_int_eq(memcmp(buffer, "run\n", 4), 0);
+	}
+	con_finish();
+}
+END_TEST
+
+/* What it said last waits for the guest; it does not. */
+START_TEST(a_program_that_has_ended_is_waited_for)
+{
+	pid_t pid;
+
+	begin_program("echo $$; read line; echo last; read line");
+	pid = (pid_t)strtol(next_line(), NULL, 10);
+	ck_assert_int_gt(pid, 1);
+	con_print(0, "x\n", 2);
+	ck_assert_str_eq(next_line(), "last");
+	con_control(0, PORT_OPEN, 0);
+	con_print(0, "x\n", 2);
+	await_end(pid, CON_START);
+	con_finish();
+}
+END_TEST
+
+/* It does not see that nobody is there, or does not care. */
+START_TEST(a_program_that_was_sent_off_is_made_to_end)
+{
+	struct error err = ERROR_NONE;
+	uint64_t now = CON_START;
+	unsigned i;
+	pid_t pid;
+
+	begin_program("echo $$; while :; do sleep 1000; done");
+	for (i = 0; i < 2; i++) {
+		pid = (pid_t)strtol(next_line(), NULL, 10);
+		ck_assert_int_gt(pid, 1);
+		ck_assert_int_eq(fake_command(&err, "disconnect", 1, "0"), 0);
+		fake_at(now += 4999ULL * CON_MS);
+		ck_assert(!is_waited_for(pid));
+		fake_at(now += 2ULL * CON_MS);
+		now = await_end(pid, now);
+		fake_at(now += 1001ULL * CON_MS);
+	}
+	con_finish();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("console");
@@ -718,6 +842,9 @@ int main(void)
 	tcase_add_test(tc, a_reset_forgets_the_rest);
 	tcase_add_test(tc, a_client_who_left_does_not_stop_the_console);
 	tcase_add_test(tc, emergency_writes_need_no_queue);
+	tcase_add_test(tc, a_program_is_run_again);
+	tcase_add_test(tc, a_program_that_has_ended_is_waited_for);
+	tcase_add_test(tc, a_program_that_was_sent_off_is_made_to_end);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

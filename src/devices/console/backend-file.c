@@ -118,7 +118,7 @@ struct sink *file_sink_new(struct port *p, const char *path, struct error *err)
 		free(f);
 		return NULL;
 	}
-	sink_add(p, &f->sink, false);
+	sink_add(p, &f->sink, 0);
 	return &f->sink;
 }
 

@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * A program, run by the shell: its standard input is what the guest says, its
- * standard output what the guest is told. When it has ended it is started
- * again, a second later. When we end it finds the end of its input, and may take
- * its time.
+ * standard output what the guest is told. It is started again a second after it
+ * has ended and its ends are closed. One that runs on without them, as one that
+ * was sent off may, is made to end first. When we end it finds the end of its
+ * input, and may take its time.
  */
 #include <errno.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "console.h"
+#include "vhost-device/child.h"
 #include "vhost-device/fd.h"
 
 enum { AGAIN_MS = 1000 };
@@ -22,34 +20,22 @@ enum { AGAIN_MS = 1000 };
 struct program {
 	struct port *port;
 	struct timer again;
-	pid_t pid;                      /* 0: none that has not been waited for */
+	struct child *child;            /* NULL: it has ended */
 };
 
-static int spawn(const char *command, int fd, pid_t *ret_pid)
+static void start_later(struct program *g)
 {
-	const char *const argv[] = { "/bin/sh", "-c", command, NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
-	int ret;
+	timer_set(&g->again, console_after(g->port->con, AGAIN_MS));
+}
 
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, fd, STDOUT_FILENO);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setpgroup(&attr, 0);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-				 POSIX_SPAWN_SETPGROUP);
-	/* exec takes them, and does not change them. */
-	ret = posix_spawn(ret_pid, argv[0], &actions, &attr, (char *const *)(uintptr_t)argv,
-			  environ);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&actions);
-	return -ret;
+static void ended(void *arg)
+{
+	struct program *g = arg;
+
+	g->child = NULL;
+	/* What it said last may still have to be read; or others hold its ends. */
+	if (!client_is_there(g->port))
+		start_later(g);
 }
 
 static int start(struct program *g)
@@ -60,11 +46,10 @@ static int start(struct program *g)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
 	fd_set_nonblock(fds[0]);
-	ret = spawn(p->conf->command, fds[1], &g->pid);
+	ret = child_start(p->con->loop, p->conf->command, fds[1], ended, g, &g->child);
 	fd_close(&fds[1]);
 	if (ret < 0) {
 		fd_close(&fds[0]);
-		g->pid = 0;
 		return ret;
 	}
 	return client_attach(p, fds[0], fds[0]);
@@ -74,28 +59,25 @@ static void again(struct timer *t)
 {
 	struct program *g = container_of(t, struct program, again);
 	struct port *p = g->port;
-	int ret;
+	int ret = start(g);
 
-	/* It has closed its ends, but may run on: not two of them. */
-	if (g->pid != 0 && waitpid(g->pid, NULL, WNOHANG) == 0) {
-		timer_set(t, console_after(p->con, AGAIN_MS));
-		return;
-	}
-	g->pid = 0;
-	ret = start(g);
 	if (ret == 0)
 		return;
 	log_limited(&p->con->limit, LOG_LEVEL_WARN, p->con->in,
 		    "port %u: its program cannot be started: %s", p->id, strerror(-ret));
-	timer_set(t, console_after(p->con, AGAIN_MS));
+	if (g->child == NULL)
+		start_later(g);
 }
 
+/* Not two of them: first the old one ends. */
 static void program_gone(struct port *p)
 {
 	struct program *g = p->host;
 
-	if (g != NULL)
-		timer_set(&g->again, console_after(p->con, AGAIN_MS));
+	if (g->child != NULL)
+		child_stop(g->child);
+	else
+		start_later(g);
 }
 
 static int program_check(const struct port_conf *conf, struct error *err)
@@ -127,8 +109,7 @@ static void program_close(struct port *p)
 	if (g == NULL)
 		return;
 	timer_finish(&g->again);
-	if (g->pid != 0)
-		waitpid(g->pid, NULL, WNOHANG);
+	child_leave(take_ptr(g->child));
 	free(g);
 	p->host = NULL;
 }
@@ -137,10 +118,11 @@ static void program_describe(const struct port *p, struct said *r)
 {
 	const struct program *g = p->host;
 
-	control_say(r, " pid %d", (int)g->pid);
+	control_say(r, " pid %d", g->child != NULL ? (int)child_pid(g->child) : 0);
 }
 
 const struct backend backend_program = {
+	.resumes = true,
 	.check = program_check, .open = program_open, .close = program_close,
 	.gone = program_gone, .describe = program_describe,
 };

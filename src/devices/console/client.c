@@ -136,6 +136,7 @@ static void out_ready(struct io *io, unsigned ready)
 int client_attach(struct port *p, int in, int out)
 {
 	struct client *c = &p->client;
+	uint64_t had = c->sink.at;
 	int ret;
 
 	client_leave(p);
@@ -157,7 +158,7 @@ int client_attach(struct port *p, int in, int out)
 		return ret;
 	}
 	instance_stat(p->con->in, CONSOLE_CLIENTS, 1);
-	sink_add(p, &c->sink, true);
+	sink_add(p, &c->sink, p->backend->resumes ? p->head - had : p->replay);
 	port_set_host_open(p, true);
 	output_run(p);
 	input_run(p);

@@ -127,8 +127,9 @@ struct console {
 	struct log_limit limit;
 };
 
-/* One kind of host's end. All may be NULL. */
+/* One kind of host's end. All functions may be NULL. */
 struct backend {
+	bool resumes;                   /* the next client wants nothing that the last one had */
 	int (*check)(const struct port_conf *conf, struct error *err);
 	int (*open)(struct port *p, struct error *err);
 	void (*close)(struct port *p);
@@ -165,7 +166,8 @@ void output_run(struct port *p);
 void output_more(struct sink *s);               /* it is blocked no longer */
 void output_stop(struct port *p);               /* its queue stops */
 void output_byte(struct port *p, uint8_t byte); /* out of the order of the queue */
-void sink_add(struct port *p, struct sink *s, bool replay);
+/* He has not had the last n bytes, as far as the scrollback goes. */
+void sink_add(struct port *p, struct sink *s, uint64_t n);
 void sink_remove(struct sink *s);
 
 /* input.c: to the guest */

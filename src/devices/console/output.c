@@ -152,10 +152,10 @@ static void drain_all(struct port *p)
 	}
 }
 
-void sink_add(struct port *p, struct sink *s, bool replay)
+void sink_add(struct port *p, struct sink *s, uint64_t n)
 {
-	uint64_t n = replay ? p->replay : 0;
-
+	if (n > p->replay)
+		n = p->replay;
 	s->port = p;
 	s->at = p->head - (n < p->head ? n : p->head);
 	s->late = s->blocked = false;
