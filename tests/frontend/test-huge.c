@@ -3,9 +3,12 @@
  * Guest memory in huge pages, by a request that template gives back. Pages are
  * set aside for the time of the test where none are, if that is allowed.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "guest.h"
 #include "suite.h"
@@ -130,24 +133,39 @@ static void add_with(TCase *tc)
 	tcase_add_test(tc, with_pages);
 }
 
-/* check cannot leave out a test and say so: those that need pages are a run of their own. */
-int main(int argc, char **argv)
+static int run_with(void)
 {
 	unsigned long before = meminfo("HugePages_Total:");
-	bool more;
+	bool more = meminfo("HugePages_Free:") < PAGES && set_aside(before + PAGES);
 	int ret = 0;
 
-	if (argc == 1)
-		return run(add_without);
-	if (!server_has("template"))
-		return server_skip("template");
-	page = meminfo("Hugepagesize:") << 10;
-	more = meminfo("HugePages_Free:") < PAGES && set_aside(before + PAGES);
 	if (page != 0 && meminfo("HugePages_Free:") >= PAGES)
 		ret = run(add_with);
 	else
 		printf("1..0 # SKIP no huge pages are free, and none can be set aside\n");
 	if (more)
 		set_aside(before);
+	return ret;
+}
+
+/*
+ * check cannot leave out a test and say so: those that need pages are a run of their own.
+ * The pages are the machine's; of two such runs at once, one waits.
+ */
+int main(int argc, char **argv)
+{
+	int lock, ret;
+
+	if (argc == 1)
+		return run(add_without);
+	if (!server_has("template"))
+		return server_skip("template");
+	page = meminfo("Hugepagesize:") << 10;
+	lock = open(setting, O_RDONLY | O_CLOEXEC);
+	if (lock >= 0)
+		flock(lock, LOCK_EX);
+	ret = run_with();
+	if (lock >= 0)
+		close(lock);
 	return ret;
 }

@@ -9,6 +9,7 @@ file of that hash is kept in VHOST_DEVICE_CACHE, or else where the guest kernels
 are, for a month after its last use.
 """
 import concurrent.futures
+import contextlib
 import functools
 import hashlib
 import json
@@ -160,9 +161,10 @@ class Cache:
         """0 and no text, or what the tool said."""
         key = self.key(path)
         known = os.path.join(self.folder, key) if key is not None else None
-        if known is not None and os.path.exists(known):
-            os.utime(known)
-            return 0, None
+        if known is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(known)
+                return 0, None
         code, text = run([*self.command, path])
         if code == 0 and known is not None:
             with open(known, 'w', encoding='utf-8'):
@@ -170,10 +172,12 @@ class Cache:
         return code, text
 
     def sweep(self):
+        """Another run may sweep the same folder."""
         for name in os.listdir(self.folder):
             path = os.path.join(self.folder, name)
-            if time.time() - os.stat(path).st_mtime > MONTH_S:
-                os.unlink(path)
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - os.stat(path).st_mtime > MONTH_S:
+                    os.unlink(path)
 
 
 def cache_folder():
