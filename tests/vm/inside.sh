@@ -38,14 +38,15 @@ ask()
 {
 	local answer
 	mark "$*"
-	read -r -t 30 answer <&3 || answer=
+	read -r -t 120 answer <&3 || answer=
 	echo "$answer"
 }
 
-# within SECONDS COMMAND...: try until it succeeds.
+# within SECONDS COMMAND...: try until it succeeds; not less than 20 s, as the machine
+# may be busy.
 within()
 {
-	local tries=$(($1 * 20))
+	local tries=$((($1 > 20 ? $1 : 20) * 20))
 	shift
 	while [ $tries -gt 0 ]; do
 		"$@" && return 0

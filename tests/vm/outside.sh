@@ -35,8 +35,11 @@ is()
 
 now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 
-# within SECONDS COMMAND...: try until it succeeds.
-within()
+# within SECONDS COMMAND...: try until it succeeds; not less than 20 s, as the machine
+# may be busy.
+within() { try_for $(($1 > 20 ? $1 : 20)) "${@:2}"; }
+
+try_for()
 {
 	local end=$(($(now_ms) + $1 * 1000))
 	shift
@@ -77,7 +80,7 @@ plain_daemon()
 	${WRAPPER:-} "$VHOST_DEVICE" "$device" --ready-fd "$ready" ${DAEMON_OPTIONS:-} "$@" \
 		>>"$W/$name.log" 2>&1 </dev/null &
 	DAEMON[$name]=$!
-	if ! read -r -t 10 -u "$ready" _; then
+	if ! read -r -t 60 -u "$ready" _; then
 		fail "daemon $name is not ready: $(tail -n 1 "$W/$name.log")"
 		exit 1
 	fi
@@ -96,15 +99,15 @@ other_daemon()
 	within 5 test -S "$socket" || fail "daemon $name does not listen: $(tail -n 1 "$W/$name.log")"
 }
 
-# stop_daemon NAME: SIGTERM must end it within a second, with exit status 0
-# and its sockets removed.
+# stop_daemon NAME: SIGTERM must end it soon, with exit status 0 and its sockets
+# removed.
 stop_daemon()
 {
 	local name=$1 pid=${DAEMON[$1]} rc
 
 	check "daemon $name is still running" alive "$pid"
 	kill -TERM "$pid" 2>/dev/null
-	within "${STOP_LIMIT:-1}" gone "$pid" || fail "daemon $name does not end on SIGTERM"
+	try_for "${STOP_LIMIT:-5}" gone "$pid" || fail "daemon $name does not end on SIGTERM"
 	kill -KILL "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
 	rc=$?

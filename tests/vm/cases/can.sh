@@ -106,7 +106,7 @@ second()
 	check 'one back' cansend can0 777#99
 	mark replied
 	read -r _ <&3
-	check 'a thousand round trips' timeout 60 canfdtest -g -l 1000 can0
+	check 'a thousand round trips' timeout 120 canfdtest -g -l 1000 can0
 }
 
 again()

@@ -11,7 +11,7 @@ limit=300
 
 BYTES=67108864
 
-ports() { timeout 100 python3 "$TESTS/ports.py" "$@"; }
+ports() { timeout 120 python3 "$TESTS/ports.py" "$@"; }
 
 outside()
 {

@@ -8,7 +8,7 @@
 roles=uml
 layouts='packed split'
 
-ports() { timeout 60 python3 "$TESTS/ports.py" "$@"; }
+ports() { timeout 120 python3 "$TESTS/ports.py" "$@"; }
 control() { "$VHOST_DEVICE" control "$W/ctl" "$@"; }
 
 control_shows() { control show | grep -q "$1"; }
@@ -54,7 +54,7 @@ outside()
 	is 'what is left of its ports' "$(compgen -G "$W/login" "$W/data" "$W/line")" ''
 }
 
-inside_ports() { timeout 60 python3 "$VD_TESTS/ports.py" "$@"; }
+inside_ports() { timeout 120 python3 "$VD_TESTS/ports.py" "$@"; }
 name_of() { cat "/sys/class/virtio-ports/$1/name" 2>/dev/null; }
 named() { [ "$(name_of "$1")" = "$2" ]; }
 size_of() { stty size </dev/hvc0; }

@@ -11,8 +11,8 @@ outside()
 	wait_guest g
 }
 
-sockets() { timeout 30 python3 "$VD_TESTS/sockets.py" "$@"; }
-say() { timeout 30 "$VHOST_DEVICE" probe vsock /run/v.sock "$@"; }
+sockets() { timeout 120 python3 "$VD_TESTS/sockets.py" "$@"; }
+say() { timeout 120 "$VHOST_DEVICE" probe vsock /run/v.sock "$@"; }
 
 inside()
 {

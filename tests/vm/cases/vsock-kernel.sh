@@ -50,7 +50,7 @@ both()
 		while [ $n -lt $TESTS_OF_KERNEL ]; do
 			case "$LEFT_OUT" in *" $n "*) n=$((n + 1)); continue ;; esac
 			if [ $turn = "$me" ]; then
-				timeout 30 "$bin/vsock_test" --mode=server --control-port=1003 \
+				timeout 120 "$bin/vsock_test" --mode=server --control-port=1003 \
 					--peer-cid="$peer" --pick $n >/run/log 2>&1
 			else
 				until_served "$bin" "$peer" $n
@@ -69,7 +69,7 @@ until_served()
 {
 	local tries=0
 	while [ $tries -lt 100 ]; do
-		timeout 30 "$1/vsock_test" --mode=client --control-host=127.0.0.1 \
+		timeout 120 "$1/vsock_test" --mode=client --control-host=127.0.0.1 \
 			--control-port=1001 --peer-cid="$2" --pick "$3" >/run/log 2>&1 && return 0
 		grep -q -i 'refused\|initialization failed\|on control socket' /run/log || return 1
 		tries=$((tries + 1))

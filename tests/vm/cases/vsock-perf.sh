@@ -32,7 +32,7 @@ receive()
 {
 	local size
 	for size in 1K 16K 64K 1M; do
-		timeout 60 "$1/vsock_perf" --port 1000 --vsk-size 1M --buf-size 1M >/run/log 2>&1
+		timeout 120 "$1/vsock_perf" --port 1000 --vsk-size 1M --buf-size 1M >/run/log 2>&1
 		is "bytes of a run" "$(sed -n 's/^total bytes received: \([0-9]*\).*/\1/p' /run/log)" \
 			$BYTES
 		note "writes of $size: $(grep 'rx performance' /run/log)"
@@ -42,7 +42,7 @@ receive()
 # The receiver may not listen yet.
 one_run()
 {
-	timeout 60 "$1/vsock_perf" --sender "$2" --port 1000 --bytes $BYTES --buf-size "$3" \
+	timeout 120 "$1/vsock_perf" --sender "$2" --port 1000 --bytes $BYTES --buf-size "$3" \
 		>/run/log 2>&1
 }
 

@@ -39,7 +39,7 @@ outside()
 	stop_daemon d
 }
 
-inside_sockets() { timeout 60 python3 "$VD_TESTS/sockets.py" "$@"; }
+inside_sockets() { timeout 120 python3 "$VD_TESTS/sockets.py" "$@"; }
 
 inside()
 {

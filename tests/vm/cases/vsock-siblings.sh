@@ -29,7 +29,7 @@ outside()
 	stop_daemon d
 }
 
-inside_sockets() { timeout 40 python3 "$VD_TESTS/sockets.py" "$@"; }
+inside_sockets() { timeout 120 python3 "$VD_TESTS/sockets.py" "$@"; }
 
 inside()
 {

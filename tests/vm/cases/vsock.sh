@@ -35,7 +35,7 @@ refused() { ! sockets connect "$1" sink; }
 inside()
 {
 	local n
-	inside_sockets() { timeout 30 python3 "$VD_TESTS/sockets.py" "$@"; }
+	inside_sockets() { timeout 120 python3 "$VD_TESTS/sockets.py" "$@"; }
 
 	is 'the driver' "$(virtio_device vmw_vsock_virtio_transport)" virtio0
 	inside_sockets listen 'vsock:*:2000' echo 6 >/run/echo &
