@@ -4,14 +4,15 @@
 #
 # The generic front end of QEMU, and beside it QEMU's own virtio-serial with a
 # socket: the same guest moves bytes through a port of each. The rates are
-# notes; what is required is that all bytes come.
+# notes; what is required is that all bytes come. CONSOLE_MIB=1024 VD_LIMIT=1500
+# sends so many MiB through ours, there and back, and compares each byte.
 roles=qemu
 qemu=newest
 limit=300
 
 BYTES=67108864
 
-ports() { timeout 120 python3 "$TESTS/ports.py" "$@"; }
+ports() { timeout "${VD_LIMIT:-100}" python3 "$TESTS/ports.py" "$@"; }
 
 outside()
 {
@@ -38,6 +39,15 @@ outside()
 		check "$who: pasted" within 10 grep -q "^$BYTES " "$W/$who.paste"
 		note "$who: printed $(tail -n 1 "$W/$who.print"), pasted $(tail -n 1 "$W/$who.paste")"
 	done
+	await g long
+	tell g "${CONSOLE_MIB:-0}"
+	if [ -n "${CONSOLE_MIB:-}" ]; then
+		await g again
+		ports mirror "unix:$W/ours" $((CONSOLE_MIB << 20)) 5 >"$W/long"
+		check "$CONSOLE_MIB MiB there and back" \
+			grep -q "^$((CONSOLE_MIB << 20)) " "$W/long"
+		note "there and back: $(tail -n 1 "$W/long")"
+	fi
 	wait_guest g
 	stop_daemon d
 }
@@ -47,7 +57,7 @@ has_port() { [ -n "$(port_of "$1")" ]; }
 
 inside()
 {
-	local who dev
+	local who dev long
 	for who in ours own; do
 		check "port $who" within 10 has_port $who
 		dev=/dev/$(port_of $who)
@@ -62,4 +72,13 @@ inside()
 		mark "pasted $who"
 		exec 4>&-
 	done
+	long=$(ask long)
+	[ "$long" = 0 ] && return
+	exec 4<>"/dev/$(port_of ours)"
+	mark again
+	until dd bs=65536 count=1 iflag=fullblock of=/run/first <&4 2>/dev/null &&
+		[ -s /run/first ]; do sleep 0.1; done
+	cat /run/first >&4
+	dd bs=65536 count=$((long * 16 - 1)) iflag=fullblock <&4 >&4 2>/dev/null
+	exec 4>&-
 }

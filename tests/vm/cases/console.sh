@@ -5,25 +5,30 @@
 # A console and two ports of one guest, each with another end at the host: bytes
 # both ways and at once, compared one by one; names, sizes, ports that are
 # unplugged and plugged, clients that leave and come.
+#
+# CONSOLE_MIB=1024 VD_LIMIT=1500 sends so many MiB through a port, there and back.
 roles=uml
 layouts='packed split'
 
-ports() { timeout 120 python3 "$TESTS/ports.py" "$@"; }
+ports() { timeout "${VD_LIMIT:-150}" python3 "$TESTS/ports.py" "$@"; }
 control() { "$VHOST_DEVICE" control "$W/ctl" "$@"; }
 
 control_shows() { control show | grep -q "$1"; }
 
 outside()
 {
-	local n
+	local n bulk=30000000
+	[ -z "${CONSOLE_MIB:-}" ] || bulk=$((CONSOLE_MIB << 20))
 	daemon d console --control "$W/ctl" \
 		--port "name=login,backend=uds,path=$W/login" \
 		--port "name=org.test.data,console=off,backend=uds,path=$W/data" \
 		--port "name=line,console=off,backend=pty,path=$W/line" \
 		--port "name=late,console=off,backend=null,absent=on"
 	guest g "console:$W/d.sock0"
+	await g bulk
+	tell g "$bulk"
 	await g echo
-	for n in 1 4096 100000 30000000; do
+	for n in 1 4096 100000 "$bulk"; do
 		check "a port there and back, $n bytes" ports mirror "unix:$W/data" "$n" 7
 	done
 	await g line
@@ -54,7 +59,7 @@ outside()
 	is 'what is left of its ports' "$(compgen -G "$W/login" "$W/data" "$W/line")" ''
 }
 
-inside_ports() { timeout 120 python3 "$VD_TESTS/ports.py" "$@"; }
+inside_ports() { timeout 1500 python3 "$VD_TESTS/ports.py" "$@"; }
 name_of() { cat "/sys/class/virtio-ports/$1/name" 2>/dev/null; }
 named() { [ "$(name_of "$1")" = "$2" ]; }
 size_of() { stty size </dev/hvc0; }
@@ -63,7 +68,7 @@ lacks() { [ ! -e "$1" ]; }
 
 inside()
 {
-	local dev
+	local dev bulk
 
 	dev=$(virtio_device virtio_console)
 	check 'the driver is bound' test -n "$dev"
@@ -74,7 +79,8 @@ inside()
 	check 'port 2' within 5 named vport0p2 line
 	check 'port 3 is not there' lacks /sys/class/virtio-ports/vport0p3
 	check 'the console' within 5 test -e /dev/hvc0
-	inside_ports echo /dev/vport0p1 30104097 >/run/echo &
+	bulk=$(ask bulk)
+	inside_ports echo /dev/vport0p1 $((104097 + bulk)) >/run/echo &
 	within 5 grep -q ready /run/echo
 	mark echo
 	wait
