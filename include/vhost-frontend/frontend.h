@@ -238,6 +238,8 @@ typedef uint64_t fe_backend_fn(void *ctx, struct fe_message *m);
  * all is accepted. ctx must live as long as the channel. Replaces an older one.
  */
 int fe_open_backend_channel(struct fe *fe, fe_backend_fn *fn, void *ctx, struct error *err);
+/* Our end alone: the back end finds a channel that was hung up. */
+void fe_close_backend_channel(struct fe *fe);
 /* Our end, to be watched only; -1: none, or the back end closed it. */
 int fe_backend_fd(const struct fe *fe);
 /* Waits for and serves requests of the back end; how many (some 64 a call), 0 after the time. */

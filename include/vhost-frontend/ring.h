@@ -95,6 +95,15 @@ int fe_ring_get(struct fe_ring *r, struct fe_used *ret_used, struct error *err);
  * signalled; -ECONNRESET: the back end hung up.
  */
 int fe_ring_wait(struct fe_ring *r, struct fe *fe, unsigned timeout_ms, struct error *err);
+/*
+ * For loops over several rings: at most so many nanoseconds, until one of up to
+ * FE_RINGS_AT_ONCE rings is signalled or fd (-1: none) can be read. Arm the rings
+ * first, and look at them afterwards. 0; -EIO and -ECONNRESET as above, -EPROTO:
+ * the back end sent what nobody asked for.
+ */
+enum { FE_RINGS_AT_ONCE = 64 };
+int fe_rings_sleep(struct fe_ring *const *rings, unsigned n, struct fe *fe, int fd, uint64_t ns,
+		   struct error *err);
 
 /*
  * Ask for a signal once so many more have been used (1: the next one); packed
@@ -113,6 +122,8 @@ unsigned fe_ring_index(const struct fe_ring *r);
 uint16_t fe_ring_avail(const struct fe_ring *r);
 /* Where its parts lie; with fe_mem_at(), to look at or to spoil. */
 void fe_ring_layout(const struct fe_ring *r, struct fe_ring_layout *ret_layout);
+/* The body of SET_VRING_ADDR that tells of them. */
+void fe_ring_addr(const struct fe_ring *r, struct vu_vring_addr *ret_addr);
 /* Counted since fe_ring_new(); the ring's own memory. */
 const struct fe_ring_stats *fe_ring_stats(const struct fe_ring *r);
 /* Eventfds, which stay the ring's; -1: none. */

@@ -46,6 +46,5 @@ int fe_lose(struct fe *fe, int code);
  * back end may wait for us while we wait for it. 0, -ETIMEDOUT or worse.
  */
 int fe_wait_fd(struct fe *fe, int fd, short events, uint64_t deadline, struct error *err);
-void fe_close_backend_channel(struct fe *fe);
 
 #endif

@@ -53,7 +53,7 @@ struct fe_ring {
 
 	void *desc, *driver, *device;   /* our view of the three parts */
 	uint64_t tables;                /* indirect tables, one an id */
-	struct fe_slot *slots;
+	struct fe_slot *slots;          /* size of them, as of next, order and pieces */
 	uint16_t *next;                 /* free list through ids (split: descriptors) */
 	uint16_t free_head, free;       /* free descriptors */
 	uint16_t avail, used;           /* split: indices; packed: slots */
@@ -66,7 +66,7 @@ struct fe_ring {
 	unsigned batch;                 /* in order: requests left of one used entry */
 	uint32_t batch_len;             /* .. length of its last */
 
-	struct fe_piece *pieces;        /* scratch, size of them */
+	struct fe_piece *pieces;        /* scratch */
 	unsigned inband_calls, inband_errs;     /* seen so far */
 	struct fe_ring_stats stats;
 };

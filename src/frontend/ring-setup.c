@@ -24,36 +24,35 @@ static int check_setup(const struct fe_ring_setup *s, bool packed, struct error 
 	return 0;
 }
 
-static void set_sizes(struct fe_ring *r)
+static uint64_t round_up(uint64_t n, uint64_t align)
 {
-	uint64_t n = r->size;
-
-	r->layout.desc_size = 16 * n;
-	r->layout.driver_size = r->packed ? 4 : 6 + 2 * n;
-	r->layout.device_size = r->packed ? 4 : 6 + 8 * n;
+	return (n + align - 1) / align * align;
 }
 
+/* All parts in one piece: descriptors, driver's part, device's part, indirect tables. */
 static int place(struct fe_ring *r, struct error *err)
 {
-	unsigned region = r->setup.region;
 	struct fe_ring_layout *l = &r->layout;
+	uint64_t n = r->size, driver, device, tables;
 	int ret;
 
-	set_sizes(r);
-	ret = fe_mem_alloc(r->mem, region, l->desc_size, 16, &l->desc);
-	if (ret == 0)
-		ret = fe_mem_alloc(r->mem, region, l->driver_size, 4, &l->driver);
-	if (ret == 0)
-		ret = fe_mem_alloc(r->mem, region, l->device_size, 4, &l->device);
-	if (ret == 0 && r->setup.indirect > 0)
-		ret = fe_mem_alloc(r->mem, region, 16ULL * r->setup.indirect * r->size, 16,
-				   &r->tables);
+	l->desc_size = 16 * n;
+	l->driver_size = r->packed ? 4 : 6 + 2 * n;
+	l->device_size = r->packed ? 4 : 6 + 8 * n;
+	driver = l->desc_size;
+	device = round_up(driver + l->driver_size, 4);
+	tables = round_up(device + l->device_size, 16);
+	ret = fe_mem_alloc(r->mem, r->setup.region, tables + 16 * n * r->setup.indirect, 16,
+			   &l->desc);
 	if (ret < 0)
 		return error_set(err, ret, "no room for a ring of %u entries in guest memory",
 				 r->size);
-	r->desc = fe_mem_at(r->mem, l->desc, l->desc_size);
-	r->driver = fe_mem_at(r->mem, l->driver, l->driver_size);
-	r->device = fe_mem_at(r->mem, l->device, l->device_size);
+	l->driver = l->desc + driver;
+	l->device = l->desc + device;
+	r->tables = l->desc + tables;
+	r->desc = fe_mem_at(r->mem, l->desc, tables);
+	r->driver = (uint8_t *)r->desc + driver;
+	r->device = (uint8_t *)r->desc + device;
 	return 0;
 }
 
@@ -75,12 +74,14 @@ static int build(struct fe_ring *r, struct error *err)
 
 	if (ret < 0)
 		return ret;
-	r->slots = calloc(r->size, sizeof(*r->slots));
-	r->next = calloc(r->size, sizeof(*r->next));
-	r->order = calloc(r->size, sizeof(*r->order));
-	r->pieces = calloc(r->size, sizeof(*r->pieces));
-	if (r->slots == NULL || r->next == NULL || r->order == NULL || r->pieces == NULL)
+	/* One piece of memory for all four arrays. */
+	r->slots = calloc(r->size, sizeof(*r->slots) + sizeof(*r->pieces) + sizeof(*r->next) +
+			  sizeof(*r->order));
+	if (r->slots == NULL)
 		return error_memory(err);
+	r->pieces = (struct fe_piece *)(r->slots + r->size);
+	r->next = (uint16_t *)(r->pieces + r->size);
+	r->order = r->next + r->size;
 	return open_fds(r, err);
 }
 
@@ -122,9 +123,6 @@ void fe_ring_free(struct fe_ring *r)
 	fd_close(&r->call);
 	fd_close(&r->err_fd);
 	free(r->slots);
-	free(r->next);
-	free(r->order);
-	free(r->pieces);
 	free(r);
 }
 
@@ -150,15 +148,21 @@ void fe_ring_reset(struct fe_ring *r)
 
 /* -- At the back end ------------------------------------------------------- */
 
-static int send_addr(struct fe_ring *r, struct fe *fe, struct error *err)
+void fe_ring_addr(const struct fe_ring *r, struct vu_vring_addr *ret_addr)
 {
-	struct vu_vring_addr addr = {
+	*ret_addr = (struct vu_vring_addr){
 		.index = r->setup.index,
 		.desc = fe_mem_user(r->mem, r->layout.desc),
 		.avail = fe_mem_user(r->mem, r->layout.driver),
 		.used = fe_mem_user(r->mem, r->layout.device),
 	};
+}
 
+static int send_addr(const struct fe_ring *r, struct fe *fe, struct error *err)
+{
+	struct vu_vring_addr addr;
+
+	fe_ring_addr(r, &addr);
 	return fe_set_vring_addr(fe, &addr, err);
 }
 

@@ -4,13 +4,14 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fe-priv.h"
 #include "fe-ring.h"
 #include "vhost-device/fd.h"
 
-enum { LOOK_MS = 1 };
+enum { LOOK_NS = 1000000 };
 
 /* -- Adding ---------------------------------------------------------------- */
 
@@ -227,60 +228,79 @@ void fe_ring_disarm(struct fe_ring *r)
 
 /* -- Waiting --------------------------------------------------------------- */
 
-static bool take_signal(int fd)
+static bool take_signal(const struct pollfd *p)
 {
 	uint64_t n;
 
-	return fd >= 0 && read(fd, &n, sizeof(n)) == sizeof(n);
+	return p->revents != 0 && p->fd >= 0 && read(p->fd, &n, sizeof(n)) == sizeof(n);
+}
+
+static bool inband_erred(struct fe_ring *r, const struct fe *fe)
+{
+	unsigned errs = fe_inband_errs(fe, r->setup.index);
+	bool erred = errs != r->inband_errs;
+
+	r->inband_errs = errs;
+	return erred;
 }
 
 bool fe_ring_erred(struct fe_ring *r, const struct fe *fe)
 {
-	unsigned errs = fe_inband_errs(fe, r->setup.index);
-	bool inband = errs != r->inband_errs;
+	struct pollfd p = { .fd = r->err_fd, .events = POLLIN };
+	bool inband = inband_erred(r, fe);
 
-	r->inband_errs = errs;
-	return take_signal(r->err_fd) || inband;
+	return (poll(&p, 1, 0) > 0 && take_signal(&p)) || inband;
 }
 
-/* Until fd can be read, the device reports an error, or the session ends. */
-static int await_signal(struct fe_ring *r, struct fe *fe, int fd, unsigned ms, struct error *err)
+static int check_peer(short revents, struct error *err)
 {
-	struct pollfd p[3] = { { .fd = fd, .events = POLLIN },
-		{ .fd = r->err_fd, .events = POLLIN }, { .fd = fe_fd(fe), .events = POLLRDHUP } };
+	if (revents & (POLLHUP | POLLRDHUP | POLLERR))
+		return error_set(err, -ECONNRESET, "the back end hung up");
+	return revents != 0 ? error_set(err, -EPROTO, "the back end spoke unasked") : 0;
+}
 
-	if (poll(p, 3, (int)ms) < 0 && errno != EINTR)
-		return error_set(err, -errno, "poll: %s", strerror(errno));
-	/* What was used before the end counts. */
-	if (p[2].revents != 0 && !fe_ring_arm(r, 1))
-		return error_set(err, -ECONNRESET, "queue %u: the back end hung up",
+/* p: call and err fd of the ring. */
+static int take_signals(struct fe_ring *r, struct fe *fe, const struct pollfd p[2],
+			struct error *err)
+{
+	unsigned calls = fe_inband_calls(fe, r->setup.index);
+	bool inband = inband_erred(r, fe);
+
+	r->stats.calls += take_signal(&p[0]) + calls - r->inband_calls;
+	r->inband_calls = calls;
+	if (take_signal(&p[1]) || inband)
+		return error_set(err, -EIO, "queue %u: the device reports a broken ring",
 				 r->setup.index);
 	return 0;
 }
 
-static int await_call(struct fe_ring *r, struct fe *fe, uint64_t deadline, struct error *err)
+int fe_rings_sleep(struct fe_ring *const *rings, unsigned n, struct fe *fe, int fd, uint64_t ns,
+		   struct error *err)
 {
-	int ret = await_signal(r, fe, r->call, r->call >= 0 ? fe_left_ms(deadline) : 0, err);
+	struct pollfd p[3 + 2 * FE_RINGS_AT_ONCE];
+	struct timespec ts;
+	unsigned i;
+	int ret;
 
-	if (ret == 0 && take_signal(r->call))
-		r->stats.calls++;
-	return ret;
-}
-
-/* Without a channel nobody calls: the ring is looked at now and then. */
-static int await_inband(struct fe_ring *r, struct fe *fe, uint64_t deadline, struct error *err)
-{
-	unsigned calls = fe_inband_calls(fe, r->setup.index);
-	int fd = fe_backend_fd(fe), ret = 0;
-
-	if (calls == r->inband_calls) {
-		ret = await_signal(r, fe, fd, fd >= 0 ? fe_left_ms(deadline) : LOOK_MS, err);
-		if (ret == 0)
-			ret = fe_serve_backend(fe, 0, err);
-		calls = fe_inband_calls(fe, r->setup.index);
+	bug_if(n > FE_RINGS_AT_ONCE);
+	p[0] = (struct pollfd){ fe_fd(fe), POLLIN | POLLRDHUP, 0 };
+	p[1] = (struct pollfd){ fe_backend_fd(fe), POLLIN, 0 };
+	p[2] = (struct pollfd){ fd, POLLIN, 0 };
+	for (i = 0; i < n; i++) {
+		p[3 + 2 * i] = (struct pollfd){ rings[i]->call, POLLIN, 0 };
+		p[4 + 2 * i] = (struct pollfd){ rings[i]->err_fd, POLLIN, 0 };
+		/* Without a channel nobody calls: the ring is looked at now and then. */
+		if (rings[i]->setup.inband && p[1].fd < 0 && ns > LOOK_NS)
+			ns = LOOK_NS;
 	}
-	r->stats.calls += calls - r->inband_calls;
-	r->inband_calls = calls;
+	ts = (struct timespec){ (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
+	if (ppoll(p, 3 + 2 * n, &ts, NULL) < 0 && errno != EINTR)
+		return error_set(err, -errno, "poll: %s", strerror(errno));
+	ret = check_peer(p[0].revents, err);
+	if (ret == 0 && p[1].revents != 0)
+		ret = fe_serve_backend(fe, 0, err);
+	for (i = 0; ret >= 0 && i < n; i++)
+		ret = take_signals(rings[i], fe, &p[3 + 2 * i], err);
 	return ret < 0 ? ret : 0;
 }
 
@@ -288,21 +308,20 @@ int fe_ring_wait(struct fe_ring *r, struct fe *fe, unsigned timeout_ms, struct e
 {
 	uint64_t deadline = fe_now_ms() + timeout_ms;
 	uint64_t calls = r->stats.calls;
+	unsigned left;
 	int ret;
 
 	while (!fe_ring_arm(r, 1)) {
 		if (r->stats.calls != calls)
 			r->stats.empty_calls++;
 		calls = r->stats.calls;
-		if (fe_left_ms(deadline) == 0)
+		left = fe_left_ms(deadline);
+		if (left == 0)
 			return error_set(err, -ETIMEDOUT, "queue %u: no request finished within "
 					 "%u ms", r->setup.index, timeout_ms);
-		ret = r->setup.inband ? await_inband(r, fe, deadline, err)
-			: await_call(r, fe, deadline, err);
-		if (ret == 0 && fe_ring_erred(r, fe))
-			ret = error_set(err, -EIO, "queue %u: the device reports a broken ring",
-					r->setup.index);
-		if (ret < 0)
+		ret = fe_rings_sleep(&r, 1, fe, -1, left * 1000000ULL, err);
+		/* What was used before the end counts. */
+		if (ret < 0 && (ret != -ECONNRESET || !fe_ring_arm(r, 1)))
 			return ret;
 	}
 	fe_ring_disarm(r);

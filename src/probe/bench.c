@@ -7,7 +7,7 @@
 
 #include "bench.h"
 #include "describe.h"
-#include "load.h"
+#include "vhost-device/vu-name.h"
 
 enum { ROUNDS = 10, BAR = 40, LATENCIES = 5 };
 
@@ -37,23 +37,22 @@ static int guess_driver(const struct bench_conf *c, const struct driver **ret_dr
 
 static int unknown_load(const struct bench_conf *c, struct error *err)
 {
-	char known[200] = "";
 	const struct driver *d;
 	unsigned i;
 
+	/* Those that are known come before the rest. */
+	error_set(err, -EINVAL, ": give one of them, or --out and --in");
 	for (i = 0; (d = driver_at(i)) != NULL; i++) {
 		if (d->load != NULL)
-			snprintf(known + strlen(known), sizeof(known) - strlen(known), " %s",
-				 d->name);
+			error_prefix(err, " %s", d->name);
 	}
-	return error_set(err, -EINVAL, "--device %.60s: no load is known for it, but for%s: give "
-			 "one of them, or --out and --in", c->device, known);
+	return error_prefix(err, "--device %.60s: no load is known for it, but for", c->device);
 }
 
 static int choose_driver(const struct bench_conf *c, const struct driver **ret_driver,
 			 struct error *err)
 {
-	if (c->device == NULL && (c->out != 0 || c->in != 0)) {
+	if (c->device == NULL && (c->load.out != 0 || c->load.in != 0)) {
 		*ret_driver = &generic;
 		return 0;
 	}
@@ -65,21 +64,22 @@ static int choose_driver(const struct bench_conf *c, const struct driver **ret_d
 	return 0;
 }
 
-static struct load_setup make_setup(const struct bench_conf *c, const struct driver *d,
-				    const char *path)
+static int open_target(const struct bench_conf *c, const struct driver *d, const char *path,
+		       struct target **ret_target, struct error *err)
 {
-	return (struct load_setup){
-		.vdev = { .path = path, .timeout_ms = c->tool.timeout * 1000,
-			.wait = c->tool.wait, .queue_size = c->queue_size,
-			.features = d->features, .packed = c->packed,
-			.no_event_idx = c->no_event_idx, .inband = c->inband,
-			.lax = c->tool.lax },
-		.driver = d,
-		.out = c->out != 0 ? c->out : d->load->out,
-		.in = c->in != 0 ? c->in : d->load->in,
-		.depth = c->depth, .queues = c->queues, .segments = c->segments,
-		.indirect = c->indirect, .spin = c->spin, .rate = c->rate,
-	};
+	struct load_setup setup = c->load;
+
+	setup.vdev.path = path;
+	setup.vdev.timeout_ms = c->tool.timeout * 1000;
+	setup.vdev.wait = c->tool.wait;
+	setup.vdev.lax = c->tool.lax;
+	setup.vdev.features = d->features;
+	setup.driver = d;
+	if (setup.out == 0)
+		setup.out = d->load->out;
+	if (setup.in == 0)
+		setup.in = d->load->in;
+	return target_open(&setup, ret_target, err);
 }
 
 /* -- Doing it ----------------------------------------------------------------------- */
@@ -125,22 +125,18 @@ static double per_second(const struct target *t, uint64_t n)
 	return t->ns > 0 ? out_double(n) * 1e9 / out_double(t->ns) : 0;
 }
 
-static double cpu_seconds(const struct target *t)
-{
-	return out_double(t->cpu_ticks) / out_double((uint64_t)sysconf(_SC_CLK_TCK));
-}
-
 static double cpu_us(const struct target *t)
 {
-	return t->requests > 0 ? cpu_seconds(t) * 1e6 / out_double(t->requests) : 0;
+	return t->requests > 0 ? out_double(t->cpu_ns) / out_double(t->requests) / 1e3 : 0;
 }
 
-static const struct {
-	const char *key;
-	unsigned permille;
-} latencies[LATENCIES] = {
-	{ "p50", 500 }, { "p90", 900 }, { "p99", 990 }, { "p99.9", 999 }, { "max", 1000 },
-};
+static const char latency_names[] = "p50\0" "p90\0" "p99\0" "p99.9\0" "max\0";
+static const uint16_t permilles[LATENCIES] = { 500, 900, 990, 999, 1000 };
+
+static double latency_ns(const struct target *t, unsigned i)
+{
+	return out_double(hist_at(&t->hist, permilles[i]));
+}
 
 static void print_setup(struct out *o, const struct target *t)
 {
@@ -201,10 +197,9 @@ static void print_latency(struct out *o, const struct target *t)
 
 	out_open(o, "latency_us");
 	for (i = 0; i < LATENCIES; i++)
-		out_real(o, latencies[i].key,
-			 out_double(hist_at(&t->hist, latencies[i].permille)) / 1e3, 1, "");
+		out_real(o, vu_name_of(latency_names, i), latency_ns(t, i) / 1e3, 1);
 	out_real(o, "mean", t->hist.n > 0
-		 ? out_double(t->hist.sum) / out_double(t->hist.n) / 1e3 : 0, 1, "");
+		 ? out_double(t->hist.sum) / out_double(t->hist.n) / 1e3 : 0, 1);
 	out_close(o);
 	out_open_list(o, "histogram");
 	print_bars(o, &t->hist);
@@ -216,13 +211,13 @@ static void print_target(struct out *o, const char *key, const struct target *t)
 	out_open(o, key);
 	out_string(o, "socket", t->setup.vdev.path);
 	out_number(o, "requests", t->requests);
-	out_real(o, "seconds", out_double(t->ns) / 1e9, 3, "");
-	out_real(o, "requests_per_second", per_second(t, t->requests), 0, "");
-	out_real(o, "bytes_per_second", per_second(t, t->bytes), 0, "");
-	if (t->cpu_known) {
+	out_real(o, "seconds", out_double(t->ns) / 1e9, 3);
+	out_real(o, "requests_per_second", per_second(t, t->requests), 0);
+	out_real(o, "bytes_per_second", per_second(t, t->bytes), 0);
+	if (t->cpu_ns > 0) {
 		out_number(o, "process", (uint64_t)t->pid);
-		out_real(o, "cpu_seconds", cpu_seconds(t), 2, "");
-		out_real(o, "cpu_us_per_request", cpu_us(t), 2, "");
+		out_real(o, "cpu_seconds", out_double(t->cpu_ns) / 1e9, 3);
+		out_real(o, "cpu_us_per_request", cpu_us(t), 2);
 	}
 	if (t->bad > 0)
 		out_number(o, "wrong_answers", t->bad);
@@ -233,7 +228,7 @@ static void print_target(struct out *o, const char *key, const struct target *t)
 static void print_ratio(struct out *o, const char *key, double first, double second)
 {
 	if (first > 0)
-		out_real(o, key, second / first, 3, "");
+		out_real(o, key, second / first, 3);
 }
 
 static void print_ratios(struct out *o, const struct target *a, const struct target *b)
@@ -244,10 +239,8 @@ static void print_ratios(struct out *o, const struct target *a, const struct tar
 	print_ratio(o, "requests_per_second", per_second(a, a->requests),
 		    per_second(b, b->requests));
 	for (i = 0; i < LATENCIES; i++)
-		print_ratio(o, latencies[i].key,
-			    out_double(hist_at(&a->hist, latencies[i].permille)),
-			    out_double(hist_at(&b->hist, latencies[i].permille)));
-	if (a->cpu_known && b->cpu_known)
+		print_ratio(o, vu_name_of(latency_names, i), latency_ns(a, i), latency_ns(b, i));
+	if (a->cpu_ns > 0 && b->cpu_ns > 0)
 		print_ratio(o, "cpu_us_per_request", cpu_us(a), cpu_us(b));
 	out_close(o);
 }
@@ -258,17 +251,14 @@ static int measure(const struct bench_conf *c, struct target **t, struct error *
 {
 	const char *paths[2] = { c->socket, c->vs };
 	const struct driver *driver = NULL;
-	struct load_setup setup;
 	unsigned i, n = c->vs != NULL ? 2 : 1;
 	struct out o;
 	int ret = choose_driver(c, &driver, err);
 
 	if (ret < 0 || driver == NULL)
 		return ret;
-	for (i = 0; ret == 0 && i < n; i++) {
-		setup = make_setup(c, driver, paths[i]);
-		ret = target_open(&setup, &t[i], err);
-	}
+	for (i = 0; ret == 0 && i < n; i++)
+		ret = open_target(c, driver, paths[i], &t[i], err);
 	if (ret == 0)
 		ret = run_rounds(c, t, n, err);
 	if (ret < 0 || t[0] == NULL)
@@ -305,32 +295,33 @@ static const struct option rows[] = {
 	{ "device", "DEVICE", "Whose requests to make, if not guessed or told by "
 	  "--out and --in.", NULL, OPT_STRING, OPT(struct bench_conf, device) },
 	{ "out", "BYTES", "Bytes of a request that the device reads.", NULL, OPT_SIZE,
-	  .min = 1, .max = 16 << 20, OPT(struct bench_conf, out) },
+	  .min = 1, .max = 16 << 20, OPT(struct bench_conf, load.out) },
 	{ "in", "BYTES", "Bytes of a request that the device may write.", NULL, OPT_SIZE,
-	  .min = 1, .max = 16 << 20, OPT(struct bench_conf, in) },
+	  .min = 1, .max = 16 << 20, OPT(struct bench_conf, load.in) },
 	{ "depth", "N", "Requests in flight in each queue.", "1", OPT_UINT, .brief = 'd',
-	  .min = 1, .max = 4096, OPT(struct bench_conf, depth) },
+	  .min = 1, .max = 4096, OPT(struct bench_conf, load.depth) },
 	{ "queues", "N", "Queues under load.", "1", OPT_UINT, .min = 1, .max = 64,
-	  OPT(struct bench_conf, queues) },
+	  OPT(struct bench_conf, load.queues) },
 	{ "queue-size", "N", "Entries of a ring, if not what --depth needs.", NULL,
-	  OPT_UINT, .min = 1, .max = 32768, OPT(struct bench_conf, queue_size) },
+	  OPT_UINT, .min = 1, .max = 32768, OPT(struct bench_conf, load.vdev.queue_size) },
 	{ "segments", "N", "Descriptors of each part of a request.", "1", OPT_UINT,
-	  .min = 1, .max = 64, OPT(struct bench_conf, segments) },
+	  .min = 1, .max = 64, OPT(struct bench_conf, load.segments) },
 	{ "rate", "N", "Requests a second. Without it each goes out when one came back.", NULL,
-	  OPT_UINT, .min = 1, .max = 100000000, OPT(struct bench_conf, rate) },
+	  OPT_UINT, .min = 1, .max = 100000000, OPT(struct bench_conf, load.rate) },
 	{ "seconds", "N", "How long to load each back end.", "3", OPT_UINT, .min = 1,
 	  .max = 86400, OPT(struct bench_conf, seconds) },
 	{ "requests", "N", "End after about so many requests.", NULL, OPT_UINT, .min = 1,
 	  .max = UINT32_MAX, OPT(struct bench_conf, requests) },
-	{ "packed", NULL, "Use packed rings.", NULL, OPT_FLAG, OPT(struct bench_conf, packed) },
+	{ "packed", NULL, "Use packed rings.", NULL, OPT_FLAG,
+	  OPT(struct bench_conf, load.vdev.packed) },
 	{ "indirect", NULL, "Use indirect descriptors.", NULL,
-	  OPT_FLAG, OPT(struct bench_conf, indirect) },
+	  OPT_FLAG, OPT(struct bench_conf, load.indirect) },
 	{ "no-event-idx", NULL, "Do without the feature that saves notifications.", NULL, OPT_FLAG,
-	  OPT(struct bench_conf, no_event_idx) },
+	  OPT(struct bench_conf, load.vdev.no_event_idx) },
 	{ "inband", NULL, "Notify by messages instead of eventfds.", NULL, OPT_FLAG,
-	  OPT(struct bench_conf, inband) },
+	  OPT(struct bench_conf, load.vdev.inband) },
 	{ "spin", NULL, "Poll the rings instead of sleeping.", NULL, OPT_FLAG,
-	  OPT(struct bench_conf, spin) },
+	  OPT(struct bench_conf, load.spin) },
 	{ NULL }
 };
 

@@ -3,15 +3,16 @@
 #ifndef PROBE_BENCH_H
 #define PROBE_BENCH_H
 
+#include "load.h"
 #include "tools.h"
 
 struct bench_conf {
 	struct tool_conf tool;
 	char *socket, *vs, *device, *uds, *vs_uds, *only;
 	uint32_t largest;
-	uint32_t out, in, depth, queues, queue_size, segments, seconds;
-	uint64_t rate, requests;
-	bool packed, indirect, no_event_idx, inband, spin;
+	uint32_t seconds;
+	uint64_t requests;
+	struct load_setup load;         /* path, driver and timeout come from the rest */
 };
 
 /* The options uds to largest; none in a build without such a device. */

@@ -70,24 +70,16 @@ static uint64_t misplace(const struct row *r, uint64_t right, uint64_t size, uin
 static int send_addr(const struct row *r, const struct case_side *s, struct error *err)
 {
 	struct fe_ring_layout l;
-	struct vu_vring_addr a = { .index = 0 };
+	struct vu_vring_addr a;
 	struct vu_region region;
-	const struct {
-		uint64_t *told, *at, *size;
-	} parts[] = {
-		{ &a.desc, &l.desc, &l.desc_size }, { &a.avail, &l.driver, &l.driver_size },
-		{ &a.used, &l.device, &l.device_size },
-	};
-	unsigned i;
+	uint64_t *const told[] = { &a.desc, &a.avail, &a.used };
+	const uint64_t *const sizes[] = { &l.desc_size, &l.driver_size, &l.device_size };
 
 	fe_ring_layout(s->ring, &l);
+	fe_ring_addr(s->ring, &a);
 	fe_mem_describe(s->mem, 0, &region);
-	for (i = 0; i < ARRAY_SIZE(parts); i++) {
-		*parts[i].told = fe_mem_user(s->mem, *parts[i].at);
-		if (i == r->part)
-			*parts[i].told = misplace(r, *parts[i].told, *parts[i].size,
-						  region.user_addr + region.size);
-	}
+	*told[r->part] = misplace(r, *told[r->part], *sizes[r->part],
+				  region.user_addr + region.size);
 	return fe_set_vring_addr(s->fe, &a, err);
 }
 

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "cases.h"
 #include "vhost-device/error.h"
@@ -65,21 +64,9 @@ static int set_channel(const struct case_side *s, int fd, struct error *err)
 	return fe_request(s->fe, VU_SET_BACKEND_REQ_FD, NULL, 0, &fd, 1, NULL, err);
 }
 
-/* Our end of a new channel. */
 static int attach(const struct case_side *s, struct error *err)
 {
-	CLOSE_FD int ours = -1;
-	CLOSE_FD int theirs = -1;
-	int pair[2], ret;
-
-	if (!fe_has_protocol(s->fe, VU_PF_BACKEND_REQ))
-		return -EOPNOTSUPP;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return error_set(err, -errno, "socketpair: %s", strerror(errno));
-	ours = pair[0];
-	theirs = pair[1];
-	ret = set_channel(s, theirs, err);
-	return ret < 0 ? ret : take_fd(&ours);
+	return fe_open_backend_channel(s->fe, NULL, NULL, err);
 }
 
 static void say(int channel, const struct row *r)
@@ -94,15 +81,14 @@ static void say(int channel, const struct row *r)
 		return;
 }
 
-static int replace(const struct case_side *s, int *channel, struct error *err)
+static int replace(const struct case_side *s, struct error *err)
 {
 	unsigned i;
+	int ret = 0;
 
-	for (i = 0; *channel >= 0 && i < REPLACEMENTS; i++) {
-		fd_close(channel);
-		*channel = attach(s, err);
-	}
-	return *channel < 0 ? *channel : 0;
+	for (i = 0; ret == 0 && i < REPLACEMENTS; i++)
+		ret = attach(s, err);
+	return ret;
 }
 
 static int send_strange(const struct case_side *s, const char *path, struct error *err)
@@ -114,19 +100,22 @@ static int send_strange(const struct case_side *s, const char *path, struct erro
 	return ret == -EREMOTEIO ? 0 : ret;
 }
 
-static int misuse(const struct row *r, const struct case_side *s, int *channel, struct error *err)
+int case_channel_play(unsigned i, const struct case_side *s, struct error *err)
 {
-	int fd = fe_fd(s->fe);
+	const struct row *r = &rows[i];
+	int fd = fe_fd(s->fe), ret = attach(s, err);
 
+	if (ret < 0)
+		return ret;
 	switch ((enum how)r->how) {
 	case SAY:
-		say(*channel, r);
+		say(fe_backend_fd(s->fe), r);
 		break;
 	case CLOSE:
-		fd_close(channel);
+		fe_close_backend_channel(s->fe);
 		break;
 	case REPLACE:
-		return replace(s, channel, err);
+		return replace(s, err);
 	case STRANGE:
 		return send_strange(s, r->send ? "/dev/zero" : "/", err);
 	case ITSELF:
@@ -135,16 +124,4 @@ static int misuse(const struct row *r, const struct case_side *s, int *channel, 
 			       &fd, 1, err);
 	}
 	return 0;
-}
-
-int case_channel_play(unsigned i, const struct case_side *s, int *ret_channel, struct error *err)
-{
-	const struct row *r = &rows[i];
-	CLOSE_FD int channel = attach(s, err);
-	int ret = channel < 0 ? channel : 0;
-
-	if (ret == 0)
-		ret = misuse(r, s, &channel, err);
-	*ret_channel = take_fd(&channel);
-	return ret;
 }

@@ -172,7 +172,7 @@ struct case_channel {
 };
 unsigned case_channel_count(void);
 void case_channel_at(unsigned i, struct case_channel *ret_case);
-/* *ret_channel is our end of a channel, the caller's, or -1. -EOPNOTSUPP: there is none. */
-int case_channel_play(unsigned i, const struct case_side *s, int *ret_channel, struct error *err);
+/* In a running session; -EOPNOTSUPP: it has no such channel. */
+int case_channel_play(unsigned i, const struct case_side *s, struct error *err);
 
 #endif

@@ -294,35 +294,19 @@ static int send_input(struct seat *s)
 	return ret < 0 ? ret : 1;
 }
 
-static void take_signal(const struct pollfd *p)
-{
-	uint64_t n;
-
-	if (p->revents != 0 && p->fd >= 0 && read(p->fd, &n, sizeof(n)) < 0)
-		return;         /* no signal: nothing to take */
-}
-
 /* Something came, went, or can be read. */
 static int await_anything(struct seat *s, bool over)
 {
 	struct fe_ring *rx = s->v->rings[s->rxq], *tx = s->v->rings[s->txq];
-	struct pollfd p[4] = {
-		{ .fd = fe_ring_call_fd(rx), .events = POLLIN },
-		{ .fd = fe_ring_call_fd(tx), .events = POLLIN },
-		{ .fd = fe_fd(s->v->fe), .events = POLLIN | POLLRDHUP },
-		{ .fd = over || s->n_free == 0 ? -1 : STDIN_FILENO, .events = POLLIN },
-	};
 	bool ready = fe_ring_arm(rx, 1);
 	int ret = 0;
 
 	if (s->n_free < TX_SLOTS)
 		ready = fe_ring_arm(tx, 1) || ready;
-	if (!ready && poll(p, ARRAY_SIZE(p), -1) > 0) {
-		if (p[2].revents != 0)
-			ret = error_set(s->err, -ECONNRESET, "the back end hung up");
-		take_signal(&p[0]);
-		take_signal(&p[1]);
-	}
+	if (!ready)
+		ret = fe_rings_sleep(&s->v->rings[s->rxq], 2, s->v->fe,
+				     over || s->n_free == 0 ? -1 : STDIN_FILENO, UINT32_MAX,
+				     s->err);
 	fe_ring_disarm(rx);
 	fe_ring_disarm(tx);
 	return ret;

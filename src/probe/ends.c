@@ -25,8 +25,8 @@ int bench_ends(const struct bench_conf *c, struct error *err)
 	const struct ends_setup setup = {
 		.sockets = { c->socket, c->vs }, .uds = { c->uds, c->vs_uds },
 		.vdev = { .timeout_ms = c->tool.timeout * 1000, .wait = c->tool.wait,
-			.packed = c->packed, .no_event_idx = c->no_event_idx,
-			.lax = c->tool.lax },
+			.packed = c->load.vdev.packed,
+			.no_event_idx = c->load.vdev.no_event_idx, .lax = c->tool.lax },
 		.seconds = c->seconds, .largest = c->largest,
 		.only = c->only,
 	};

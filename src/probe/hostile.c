@@ -29,7 +29,6 @@ struct victim {
 	unsigned timeout_ms;
 	pid_t pid;                      /* of the process that listens, 0: not known */
 	struct case_side side;          /* of the session that is on */
-	int channel;                    /* our end, -1: none */
 	bool lost;                      /* a fresh session got no answer */
 };
 
@@ -43,7 +42,6 @@ static void hang_up(struct victim *v)
 	v->side.fe = NULL;
 	v->side.ring = NULL;
 	v->side.mem = NULL;
-	fd_close(&v->channel);
 }
 
 static int make_memory(struct victim *v, struct error *err)
@@ -81,17 +79,6 @@ static int negotiate(struct victim *v, uint64_t leave_out, struct error *err)
 
 	v->side.features = fe_offered(v->side.fe) & want & ~leave_out;
 	return ret;
-}
-
-/* What to leave out for a layout, and whether it is there. */
-static uint64_t layout(bool packed)
-{
-	return packed ? 0 : BIT(VIRTIO_F_RING_PACKED);
-}
-
-static bool has_layout(const struct victim *v, bool packed)
-{
-	return !packed || (v->side.features & BIT(VIRTIO_F_RING_PACKED));
 }
 
 /* A refusal in the setup is the back end's right. */
@@ -154,58 +141,62 @@ union any_case {
 	struct case_channel channel;
 };
 
+enum rings { AS_OFFERED, SPLIT, PACKED };
+
+/* A case, and the session that it begins in. */
+struct scene {
+	union any_case c;
+	enum case_state state;
+	enum rings rings;
+};
+
 static int send_wire(struct victim *v, const struct case_wire *w)
 {
 	fe_send(v->side.fe, w->request, w->flags, w->body, w->size, w->fds, w->n_fds, NULL);
 	return 0;
 }
 
-static void message_at(unsigned i, union any_case *c)
+static void message_at(unsigned i, struct scene *s)
 {
-	case_message_at(i, &c->message);
+	case_message_at(i, &s->c.message);
+	s->state = s->c.message.state;
 }
 
-static int play_message(struct victim *v, unsigned i, const union any_case *c, struct error *err)
+static int play_message(struct victim *v, unsigned i, const union any_case *c)
 {
 	struct case_wire w;
-	int ret = begin(v, c->message.state, 0, err);
 
-	if (ret < 0)
-		return ret;
 	case_wire_make(&v->side, &c->message, &w);
 	return send_wire(v, &w);
 }
 
-static void frame_at(unsigned i, union any_case *c)
+static void frame_at(unsigned i, struct scene *s)
 {
-	case_frame_at(i, &c->frame);
+	case_frame_at(i, &s->c.frame);
+	s->state = CASE_NEGOTIATED;
 }
 
-static int play_frame(struct victim *v, unsigned i, const union any_case *c, struct error *err)
+static int play_frame(struct victim *v, unsigned i, const union any_case *c)
 {
-	int ret = begin(v, CASE_NEGOTIATED, 0, err);
-
-	if (ret == 0)
-		case_frame_send(&c->frame, v->side.fe, NULL);
+	case_frame_send(&c->frame, v->side.fe, NULL);
 	/* Half a message: no answer can be expected, only the next session. */
-	if (ret == 0 && c->frame.end == FRAME_LEAVE)
+	if (c->frame.end == FRAME_LEAVE)
 		hang_up(v);
-	return ret;
+	return 0;
 }
 
-static void memory_at(unsigned i, union any_case *c)
+static void memory_at(unsigned i, struct scene *s)
 {
-	case_memory_at(i, &c->memory);
+	case_memory_at(i, &s->c.memory);
+	s->state = s->c.memory.state;
 }
 
-static int play_memory(struct victim *v, unsigned i, const union any_case *c, struct error *err)
+static int play_memory(struct victim *v, unsigned i, const union any_case *c)
 {
-	CLOSE_FD int fd = fd_memfd("case", CASE_DATA_SIZE);
+	/* A file of the size that all its regions have. */
+	const int fd = fe_mem_fd(v->side.mem, v->side.spare_region);
 	struct case_wire w;
-	int ret = begin(v, c->memory.state, 0, err);
 
-	if (ret < 0)
-		return ret;
 	if (c->memory.cut != CUT_NOTHING) {
 		case_memory_cut(&c->memory, &v->side, NULL);
 		return 0;
@@ -214,40 +205,34 @@ static int play_memory(struct victim *v, unsigned i, const union any_case *c, st
 	return send_wire(v, &w);
 }
 
-static void addr_at(unsigned i, union any_case *c)
+static void addr_at(unsigned i, struct scene *s)
 {
-	case_addr_at(i, &c->addr);
+	case_addr_at(i, &s->c.addr);
+	s->state = CASE_NEGOTIATED;
+	s->rings = s->c.addr.packed ? PACKED : SPLIT;
 }
 
-static int play_addr(struct victim *v, unsigned i, const union any_case *c, struct error *err)
+static int play_addr(struct victim *v, unsigned i, const union any_case *c)
 {
-	int ret = begin(v, CASE_NEGOTIATED, layout(c->addr.packed), err);
+	int ret = tolerate(fe_mem_send(v->side.mem, v->side.fe, NULL));
 
-	if (ret == 0 && !has_layout(v, c->addr.packed))
-		ret = -EOPNOTSUPP;
-	if (ret == 0)
-		ret = tolerate(fe_mem_send(v->side.mem, v->side.fe, err));
 	if (ret == 0)
 		case_addr_play(&c->addr, &v->side, NULL);
 	return ret;
 }
 
-static void ring_at(unsigned i, union any_case *c)
+static void ring_at(unsigned i, struct scene *s)
 {
-	case_ring_at(i, &c->ring);
+	case_ring_at(i, &s->c.ring);
+	s->rings = s->c.ring.packed ? PACKED : SPLIT;
 }
 
 /* The device's own answer is of no interest, so it is not waited for. */
-static int play_ring(struct victim *v, unsigned i, const union any_case *c, struct error *err)
+static int play_ring(struct victim *v, unsigned i, const union any_case *c)
 {
 	struct fe_seg segs[4];
 	unsigned k;
-	int ret = begin(v, CASE_RUNNING, layout(c->ring.packed), err);
 
-	if (ret < 0)
-		return ret;
-	if (!has_layout(v, c->ring.packed))
-		return -EOPNOTSUPP;
 	for (k = 0; k < ARRAY_SIZE(segs); k++)
 		segs[k] = (struct fe_seg){ CASE_DATA_BASE + k * 0x1000ULL, CASE_PIECE };
 	if (fe_ring_add(v->side.ring, segs, 2, 2, c->ring.add, v) < 0)
@@ -257,39 +242,33 @@ static int play_ring(struct victim *v, unsigned i, const union any_case *c, stru
 	return 0;
 }
 
-static void flood_at(unsigned i, union any_case *c)
+static void flood_at(unsigned i, struct scene *s)
 {
-	case_flood_at(i, &c->flood);
+	case_flood_at(i, &s->c.flood);
 }
 
-static int play_flood(struct victim *v, unsigned i, const union any_case *c, struct error *err)
+static int play_flood(struct victim *v, unsigned i, const union any_case *c)
 {
-	int ret = begin(v, CASE_RUNNING, 0, err);
-
-	if (ret == 0)
-		case_flood_play(i, &v->side, NULL);
-	return ret;
+	case_flood_play(i, &v->side, NULL);
+	return 0;
 }
 
-static void channel_at(unsigned i, union any_case *c)
+static void channel_at(unsigned i, struct scene *s)
 {
-	case_channel_at(i, &c->channel);
+	case_channel_at(i, &s->c.channel);
 }
 
-static int play_channel(struct victim *v, unsigned i, const union any_case *c, struct error *err)
+static int play_channel(struct victim *v, unsigned i, const union any_case *c)
 {
-	int ret = begin(v, CASE_RUNNING, 0, err);
-
-	if (ret == 0 && case_channel_play(i, &v->side, &v->channel, NULL) == -EOPNOTSUPP)
-		ret = -EOPNOTSUPP;
-	return ret;
+	return case_channel_play(i, &v->side, NULL);
 }
 
 static const struct kind {
 	unsigned (*count)(void);
-	void (*at)(unsigned i, union any_case *c);
-	/* Into a session as it is wanted; what it says is no matter. */
-	int (*play)(struct victim *v, unsigned i, const union any_case *c, struct error *err);
+	/* Into a scene of a running session, rings as offered. */
+	void (*at)(unsigned i, struct scene *s);
+	/* In a session as it is wanted. -EOPNOTSUPP: this one has nothing of the kind. */
+	int (*play)(struct victim *v, unsigned i, const union any_case *c);
 } kinds[] = {
 	{ case_message_count, message_at, play_message },
 	{ case_frame_count, frame_at, play_frame },
@@ -391,16 +370,23 @@ static void print(struct out *o, const char *what, const char *name, enum verdic
 static int play_kind(struct out *o, struct victim *v, const struct kind *kind, const char *only,
 		     unsigned totals[VERDICTS], struct error *err)
 {
-	union any_case c;
+	struct scene s;
 	enum verdict verdict;
 	unsigned i;
 	int ret;
 
 	for (i = 0; i < kind->count() && !v->lost; i++) {
-		kind->at(i, &c);
-		if (only != NULL && strstr(c.name, only) == NULL)
+		s.state = CASE_RUNNING;
+		s.rings = AS_OFFERED;
+		kind->at(i, &s);
+		if (only != NULL && strstr(s.c.name, only) == NULL)
 			continue;
-		ret = kind->play(v, i, &c, err);
+		ret = begin(v, s.state, s.rings == SPLIT ? BIT(VIRTIO_F_RING_PACKED) : 0, err);
+		if (ret == 0 && s.rings == PACKED &&
+		    !(v->side.features & BIT(VIRTIO_F_RING_PACKED)))
+			ret = -EOPNOTSUPP;
+		if (ret == 0)
+			ret = kind->play(v, i, &s.c);
 		if (ret == -EOPNOTSUPP) {
 			hang_up(v);
 			continue;
@@ -409,7 +395,7 @@ static int play_kind(struct out *o, struct victim *v, const struct kind *kind, c
 			return error_set(err, ret, "%s: the back end does not come back", v->path);
 		verdict = judge(v);
 		totals[verdict]++;
-		print(o, case_text(kind_names, (unsigned)(kind - kinds)), c.name, verdict);
+		print(o, case_text(kind_names, (unsigned)(kind - kinds)), s.c.name, verdict);
 	}
 	return 0;
 }
@@ -417,7 +403,7 @@ static int play_kind(struct out *o, struct victim *v, const struct kind *kind, c
 int hostile_run(struct out *o, const char *path, unsigned timeout_ms, const char *only,
 		struct error *err)
 {
-	struct victim v = { .path = path, .timeout_ms = timeout_ms, .channel = -1,
+	struct victim v = { .path = path, .timeout_ms = timeout_ms,
 		.side = { .path = path, .timeout_ms = timeout_ms, .spare_region = 2,
 			.spare_fd = fd_eventfd() } };
 	unsigned k, totals[VERDICTS] = { 0 };

@@ -6,19 +6,16 @@
  * its load as well.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "load.h"
-#include "vhost-device/fd.h"
 
 enum { MAX_SEGMENTS = 64, SPINS = 1024, ALIGN = 64 };
 
 struct slot {
+	struct slot *next;              /* idle ones of the queue */
 	unsigned queue, n_out, n_in;
 	struct fe_seg *segs;
 	uint8_t *out, *in;
@@ -27,32 +24,14 @@ struct slot {
 
 /* -- CPU time of the back end ------------------------------------------------ */
 
-/* Fields 14 and 15 of /proc/PID/stat, behind the name, which may hold anything. */
-static bool cpu_ticks(pid_t pid, uint64_t *ret_ticks)
+uint64_t load_cpu_ns(pid_t pid)
 {
-	char path[40], text[1024], *p;
-	CLOSE_FD int fd = -1;
-	uint64_t n, sum = 0;
-	unsigned field;
-	ssize_t got;
+	struct timespec ts;
+	clockid_t clock;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	got = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
-	if (got <= 0)
-		return false;
-	text[got] = '\0';
-	p = strrchr(text, ')');
-	for (field = 2; p != NULL && field < 15; field++) {
-		p = strchr(p + 1, ' ');
-		for (n = 0; p != NULL && p[1] >= '0' && p[1] <= '9'; p++)
-			n = n * 10 + (uint64_t)(p[1] - '0');
-		sum += field >= 13 ? n : 0;
-	}
-	if (p == NULL)
-		return false;
-	*ret_ticks = sum;
-	return true;
+	if (pid == 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) < 0)
+		return 0;
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
 /* -- Opening ------------------------------------------------------------------ */
@@ -87,6 +66,12 @@ static uint32_t in_size(const struct load_setup *s)
 	return s->in + s->driver->load->tail;
 }
 
+static void put_idle(struct target *t, struct slot *slot)
+{
+	slot->next = t->idle[slot->queue];
+	t->idle[slot->queue] = slot;
+}
+
 static int make_slot(struct target *t, struct slot *slot, struct error *err)
 {
 	const struct load_setup *s = &t->setup;
@@ -94,9 +79,6 @@ static int make_slot(struct target *t, struct slot *slot, struct error *err)
 	uint64_t out = 0, in = 0;
 	int ret;
 
-	slot->segs = calloc(2 * s->segments + 2, sizeof(*slot->segs));
-	if (slot->segs == NULL)
-		return error_memory(err);
 	ret = fe_mem_alloc(t->v->mem, 0, out_size(s), ALIGN, &out);
 	if (ret == 0)
 		ret = fe_mem_alloc(t->v->mem, 0, in_size(s), ALIGN, &in);
@@ -113,21 +95,21 @@ static int make_slot(struct target *t, struct slot *slot, struct error *err)
 
 static int make_slots(struct target *t, struct error *err)
 {
-	const unsigned n = t->setup.depth * t->setup.queues;
+	const unsigned n = t->setup.depth * t->setup.queues, segs = 2 * t->setup.segments + 2;
 	struct slot *slot;
 	unsigned i;
 	int ret = 0;
 
 	t->slots = calloc(n, sizeof(*t->slots));
-	t->idle = calloc(n, sizeof(struct slot *));
-	t->n_idle = calloc(t->setup.queues, sizeof(*t->n_idle));
-	if (t->slots == NULL || t->idle == NULL || t->n_idle == NULL)
+	t->segs = calloc((size_t)n * segs, sizeof(*t->segs));
+	if (t->slots == NULL || t->segs == NULL)
 		return error_memory(err);
 	for (i = 0; ret == 0 && i < n; i++) {
 		slot = &t->slots[i];
-		slot->queue = i / t->setup.depth;
+		slot->queue = i % t->setup.queues;
+		slot->segs = t->segs + (size_t)i * segs;
+		put_idle(t, slot);
 		ret = make_slot(t, slot, err);
-		t->idle[slot->queue * t->setup.depth + t->n_idle[slot->queue]++] = slot;
 	}
 	return ret;
 }
@@ -193,23 +175,18 @@ int target_open(const struct load_setup *setup, struct target **ret_target, stru
 
 void target_free(struct target *t)
 {
-	unsigned i;
-
 	if (t == NULL)
 		return;
 	vdev_free(t->v);
-	for (i = 0; t->slots != NULL && i < t->setup.depth * t->setup.queues; i++)
-		free(t->slots[i].segs);
 	free(t->slots);
-	free(t->idle);
-	free(t->n_idle);
+	free(t->segs);
 	free(t);
 }
 
 void target_reset(struct target *t)
 {
 	memset(&t->hist, 0, sizeof(t->hist));
-	t->requests = t->bytes = t->bad = t->ns = t->cpu_ticks = 0;
+	t->requests = t->bytes = t->bad = t->ns = t->cpu_ns = 0;
 }
 
 /* -- Running ------------------------------------------------------------------- */
@@ -236,7 +213,7 @@ static int send_one(struct run *r, unsigned queue, uint64_t start)
 {
 	struct target *t = r->t;
 	const struct load *load = t->setup.driver->load;
-	struct slot *slot = t->idle[queue * t->setup.depth + --t->n_idle[queue]];
+	struct slot *slot = t->idle[queue];
 	unsigned flags = t->setup.indirect ? FE_ADD_INDIRECT : 0;
 	int ret;
 
@@ -244,6 +221,7 @@ static int send_one(struct run *r, unsigned queue, uint64_t start)
 		load->fill(slot->out, out_size(&t->setup), t->plan.limit != 0
 			   ? t->number % t->plan.limit : t->number, &t->plan);
 	t->number++;
+	t->idle[queue] = slot->next;
 	slot->start = start;
 	ret = fe_ring_add(ring_of(t, queue), slot->segs, slot->n_out, slot->n_in, flags, slot);
 	if (ret < 0)
@@ -264,7 +242,7 @@ static int send_closed(struct run *r)
 	int ret = 0;
 
 	for (q = 0; q < r->t->setup.queues; q++) {
-		while (ret == 0 && r->t->n_idle[q] > 0 && may_send(r))
+		while (ret == 0 && r->t->idle[q] != NULL && may_send(r))
 			ret = send_one(r, q, vdev_now());
 	}
 	return ret;
@@ -277,7 +255,7 @@ static int send_due(struct run *r)
 	int ret = 0;
 
 	while (ret == 0 && r->next <= r->now && may_send(r) && tries < r->t->setup.queues) {
-		if (r->t->n_idle[r->turn] > 0) {
+		if (r->t->idle[r->turn] != NULL) {
 			ret = send_one(r, r->turn, r->next);
 			r->next += r->interval;
 			tries = 0;
@@ -301,7 +279,7 @@ static void finish_one(struct run *r, const struct fe_used *used)
 	t->bytes += t->setup.out + used->len;
 	if (load->good != NULL && !load->good(slot->out, slot->in, in_size(&t->setup), used->len))
 		t->bad++;
-	t->idle[slot->queue * t->setup.depth + t->n_idle[slot->queue]++] = slot;
+	put_idle(t, slot);
 	r->outstanding--;
 }
 
@@ -333,53 +311,15 @@ static int kick(struct run *r)
 	return ret < 0 ? ret : 0;
 }
 
-static void take_signal(int fd)
-{
-	uint64_t n;
-
-	if (fd >= 0 && read(fd, &n, sizeof(n)) < 0)
-		return;         /* no signal: nothing to take */
-}
-
-static int check_peer(struct run *r, short revents)
-{
-	if (revents & (POLLHUP | POLLRDHUP | POLLERR))
-		return error_set(r->err, -ECONNRESET, "the back end hung up under load, after "
-				 "%llu requests", (unsigned long long)r->t->requests);
-	if (revents & POLLIN)
-		return error_set(r->err, -EPROTO, "the back end spoke unasked");
-	return 0;
-}
-
 /* Until a queue signals, the next request is due, or the run is over; ns from now. */
-static int await_signals(struct run *r, uint64_t ns)
+static int sleep_for(struct run *r, uint64_t ns)
 {
-	const struct timespec ts = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
-	struct fe *fe = r->t->v->fe;
-	struct pollfd p[2 + 2 * VDEV_MAX_QUEUES];
-	unsigned q, n = 2;
-	int ret;
+	const struct target *t = r->t;
+	int ret = fe_rings_sleep(&t->v->rings[t->setup.driver->bench_queue], t->setup.queues,
+				 t->v->fe, -1, ns, r->err);
 
-	p[0] = (struct pollfd){ .fd = fe_fd(fe), .events = POLLIN | POLLRDHUP };
-	p[1] = (struct pollfd){ .fd = fe_backend_fd(fe), .events = POLLIN };
-	for (q = 0; q < r->t->setup.queues; q++) {
-		p[n++] = (struct pollfd){ fe_ring_call_fd(ring_of(r->t, q)), POLLIN, 0 };
-		p[n++] = (struct pollfd){ fe_ring_err_fd(ring_of(r->t, q)), POLLIN, 0 };
-	}
-	ret = ppoll(p, n, &ts, NULL);
-	if (ret < 0 && errno != EINTR)
-		return error_set(r->err, -errno, "poll: %s", strerror(errno));
-	ret = ret > 0 ? check_peer(r, p[0].revents) : 0;
-	if (ret == 0 && p[1].revents != 0)
-		ret = fe_serve_backend(fe, 0, r->err);
-	for (q = 0; ret >= 0 && q < r->t->setup.queues; q++) {
-		if (p[2 + 2 * q].revents != 0)
-			take_signal(p[2 + 2 * q].fd);
-		if (fe_ring_erred(ring_of(r->t, q), fe))
-			ret = error_set(r->err, -EIO, "queue %u: the device reports a broken ring",
-					q);
-	}
-	return ret < 0 ? ret : 0;
+	return ret < 0 ? error_prefix(r->err, "after %llu requests: ",
+				      (unsigned long long)t->requests) : 0;
 }
 
 /* Longest sleep: to the next request, or to where a silent device has stalled. */
@@ -394,20 +334,16 @@ static uint64_t patience(const struct run *r)
 
 static int wait_some(struct run *r)
 {
-	struct pollfd p = { .fd = fe_fd(r->t->v->fe), .events = POLLIN | POLLRDHUP };
 	bool ready = false;
 	unsigned q;
 	int ret;
 
-	if (r->t->setup.spin) {
-		if (++r->spins % SPINS != 0)
-			return 0;
-		return poll(&p, 1, 0) > 0 ? check_peer(r, p.revents) : 0;
-	}
+	if (r->t->setup.spin)
+		return ++r->spins % SPINS != 0 ? 0 : sleep_for(r, 0);
 	for (q = 0; q < r->t->setup.queues; q++)
 		ready = (fe_ring_outstanding(ring_of(r->t, q)) > 0 &&
 			 fe_ring_arm(ring_of(r->t, q), 1)) || ready;
-	ret = ready ? 0 : await_signals(r, patience(r));
+	ret = ready ? 0 : sleep_for(r, patience(r));
 	for (q = 0; q < r->t->setup.queues; q++)
 		fe_ring_disarm(ring_of(r->t, q));
 	return ret;
@@ -444,17 +380,15 @@ int target_run(struct target *t, uint64_t ns, uint64_t requests, struct error *e
 {
 	struct run r = { .t = t, .err = err, .now = vdev_now(),
 		.left = requests != 0 ? requests : UINT64_MAX };
-	uint64_t start = r.now, before = 0, after = 0;
+	uint64_t start = r.now, cpu = load_cpu_ns(t->pid);
 	int ret = 0;
 
 	r.end = start + ns;
 	r.last = r.next = start;
 	r.interval = t->setup.rate != 0 ? 1000000000 / t->setup.rate : 0;
-	t->cpu_known = cpu_ticks(t->pid, &before);
 	while (ret == 0 && (may_send(&r) || r.outstanding > 0))
 		ret = turn(&r);
-	t->cpu_known = cpu_ticks(t->pid, &after) && t->cpu_known;
-	t->cpu_ticks += after - before;
+	t->cpu_ns += load_cpu_ns(t->pid) - cpu;
 	t->ns += r.last - start;
 	return ret < 0 ? error_prefix(err, "%s: ", t->setup.vdev.path) : 0;
 }

@@ -25,20 +25,21 @@ struct target {
 	struct vdev *v;
 	struct load_plan plan;
 	struct slot *slots;             /* depth * queues */
-	struct slot **idle;             /* stacks of depth, one a queue */
-	unsigned *n_idle;
+	struct fe_seg *segs;            /* of all slots */
+	struct slot *idle[VDEV_MAX_QUEUES];     /* lists, one a queue */
 	uint64_t number;                /* of the next request */
 	pid_t pid;                      /* of the back end, 0: not known */
 
 	struct hist hist;               /* nanoseconds */
-	uint64_t requests, bytes, bad, ns, cpu_ticks;
-	bool cpu_known;
+	uint64_t requests, bytes, bad, ns, cpu_ns;
 };
 
 /* On failure nothing is left; *ret_target is the caller's, ended by target_free(). */
 int target_open(const struct load_setup *setup, struct target **ret_target, struct error *err);
 void target_free(struct target *t);
 void target_reset(struct target *t);
+/* Processor time that a process has taken, 0: not known. */
+uint64_t load_cpu_ns(pid_t pid);
 /* For a time, or until so many requests are done (0: no such end). All come back. */
 int target_run(struct target *t, uint64_t ns, uint64_t requests, struct error *err);
 

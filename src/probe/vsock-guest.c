@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Packets and connections of a guest in user space. */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "vsock-guest.h"
 
@@ -158,23 +156,9 @@ int vg_receive(struct vg *g, struct vg_packet *ret, struct error *err)
 	return got;
 }
 
-static void take_signal(int fd)
-{
-	uint64_t n;
-
-	if (fd >= 0 && read(fd, &n, sizeof(n)) < 0)
-		return;         /* no signal: nothing to take */
-}
-
 int vg_wait(struct vg *g, int fd, unsigned ms, struct error *err)
 {
 	struct fe_ring *rx = g->v->rings[VSOCK_RXQ], *tx = g->v->rings[VSOCK_TXQ];
-	struct pollfd p[4] = {
-		{ .fd = fe_ring_call_fd(rx), .events = POLLIN },
-		{ .fd = fe_ring_call_fd(tx), .events = POLLIN },
-		{ .fd = fe_fd(g->v->fe), .events = POLLIN | POLLRDHUP },
-		{ .fd = fd, .events = POLLIN },
-	};
 	int ret = vg_kick(g, err);
 	bool ready;
 
@@ -184,12 +168,9 @@ int vg_wait(struct vg *g, int fd, unsigned ms, struct error *err)
 	/* Slots are waited for only when there is none. */
 	if (g->n_free == 0)
 		ready = fe_ring_arm(tx, VG_TX_SLOTS / 2) || ready;
-	if (!ready && poll(p, 4, (int)ms) > 0) {
-		if (p[2].revents != 0)
-			ret = error_set(err, -ECONNRESET, "the back end hung up");
-		take_signal(p[0].revents != 0 ? p[0].fd : -1);
-		take_signal(p[1].revents != 0 ? p[1].fd : -1);
-	}
+	if (!ready)
+		ret = fe_rings_sleep(g->v->rings, VSOCK_EVENTQ, g->v->fe, fd, ms * 1000000ULL,
+				     err);
 	fe_ring_disarm(rx);
 	fe_ring_disarm(tx);
 	return ret;

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "hist.h"
+#include "load.h"
 #include "vhost-device/fd.h"
 #include "vsock-guest.h"
 
@@ -63,16 +63,6 @@ struct talk {
 };
 
 static uint8_t data[BUFFER];
-
-static uint64_t cpu_of(pid_t pid)
-{
-	struct timespec ts;
-	clockid_t clock;
-
-	if (pid == 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) < 0)
-		return 0;
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 static bool stopped(const struct talk *l)
 {
@@ -527,7 +517,7 @@ static int run_once(const struct vsock_case *what, struct side *s, bool plain, u
 		    struct error *err)
 {
 	struct talk l = { .what = what, .side = s, .err = err, .slice = slice };
-	uint64_t cpu = cpu_of(s->pid);
+	uint64_t cpu = load_cpu_ns(s->pid);
 	int ret;
 
 	if (plain)
@@ -536,7 +526,7 @@ static int run_once(const struct vsock_case *what, struct side *s, bool plain, u
 	if (ret < 0)
 		return ret;
 	ret = runs[what->way](&l);
-	s->cpu_ns += cpu_of(s->pid) - cpu;
+	s->cpu_ns += load_cpu_ns(s->pid) - cpu;
 	s->base_cpu += s->units;
 	__atomic_store_n(&l.stop, true, __ATOMIC_RELEASE);
 	/* The host may wait for an answer that is still to be given. */
@@ -591,14 +581,13 @@ static void print_side(struct out *o, const struct vsock_case *what, unsigned i,
 
 	out_open(o, side_names[i]);
 	out_real(o, bytes ? "megabytes_per_second" : "per_second",
-		 bytes ? median(s->rate) / 1e6 : median(s->rate), bytes ? 1 : 0, "");
+		 bytes ? median(s->rate) / 1e6 : median(s->rate), bytes ? 1 : 0);
 	if (s->base_cpu > 0 && s->cpu_ns > 0)
 		out_real(o, bytes ? "cpu_ns_per_byte" : "cpu_us_per_one",
-			 out_double(s->cpu_ns) / out_double(s->base_cpu) / (bytes ? 1 : 1e3), 3,
-			 "");
+			 out_double(s->cpu_ns) / out_double(s->base_cpu) / (bytes ? 1 : 1e3), 3);
 	if (what->way == TRIPS) {
-		out_real(o, "p50_us", out_double(hist_at(&s->hist, 500)) / 1e3, 1, "");
-		out_real(o, "p99_us", out_double(hist_at(&s->hist, 990)) / 1e3, 1, "");
+		out_real(o, "p50_us", out_double(hist_at(&s->hist, 500)) / 1e3, 1);
+		out_real(o, "p99_us", out_double(hist_at(&s->hist, 990)) / 1e3, 1);
 	}
 	if (s->g.malformed > 0)
 		out_number(o, "malformed_packets", s->g.malformed);
@@ -610,15 +599,15 @@ static void print_ratios(struct out *o, const struct vsock_case *what, const str
 	const char *key = what->way <= FROM_GUEST ? "first_to_socketpair" : NULL;
 
 	if (s[1].rate[0] > 0)
-		out_real(o, "first_to_second", ratio(s[0].rate, s[1].rate), 2, "");
+		out_real(o, "first_to_second", ratio(s[0].rate, s[1].rate), 2);
 	if (s[1].rate[0] > 0 && what->way == TRIPS) {
 		out_real(o, "p50_to_second", out_double(hist_at(&s[0].hist, 500)) /
-			 out_double(hist_at(&s[1].hist, 500)), 2, "");
+			 out_double(hist_at(&s[1].hist, 500)), 2);
 		out_real(o, "p99_to_second", out_double(hist_at(&s[0].hist, 990)) /
-			 out_double(hist_at(&s[1].hist, 990)), 2, "");
+			 out_double(hist_at(&s[1].hist, 990)), 2);
 	}
 	if (key != NULL && s[PLAIN].rate[0] > 0)
-		out_real(o, key, ratio(s[0].rate, s[PLAIN].rate), 2, "");
+		out_real(o, key, ratio(s[0].rate, s[PLAIN].rate), 2);
 }
 
 static int run_case(const struct ends_setup *setup, const struct vsock_case *what,
@@ -795,8 +784,8 @@ static int run_crowd(struct side *s, struct out *o, struct error *err)
 		return error_prefix(err, "crowd: ");
 	out_open(o, what.name);
 	out_number(o, "connections", CROWD);
-	out_real(o, "seconds", out_double(s->ns) / 1e9, 2, "");
-	out_real(o, "bytes_of_memory_each", out_double(before) * 1024 / CROWD, 0, "");
+	out_real(o, "seconds", out_double(s->ns) / 1e9, 2);
+	out_real(o, "bytes_of_memory_each", out_double(before) * 1024 / CROWD, 0);
 	out_close(o);
 	return settle(&c.l);
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "canned.h"
@@ -14,6 +15,7 @@
 #include "vhost-frontend/ring.h"
 
 enum { MAX_SIZE = 256, MAX_SEGS = 6, DATA = 1 << 20 };
+#define TIMEOUT_NS (TIMEOUT_MS * 1000000ULL)
 
 struct request {
 	struct fe_seg segs[MAX_SEGS];
@@ -488,6 +490,59 @@ START_TEST(err_fd_ends_a_wait)
 }
 END_TEST
 
+/* One of several rings, or a descriptor of the caller's, ends a sleep. */
+START_TEST(sleep_over_several_rings)
+{
+	const struct fe_ring_setup setup = { .index = 1, .size = 4 };
+	struct fe_ring *both[2];
+	const int own = fd_eventfd();
+
+	make_ring(4, 0, 0);
+	both[0] = ring;
+	ck_ok(fe_ring_new(mem, &setup, &both[1], &err));
+	ck_ok(fe_rings_sleep(both, 2, fe, -1, 0, &err));
+	ck_ok(fd_signal(fe_ring_call_fd(both[1])));
+	ck_ok(fe_rings_sleep(both, 2, fe, -1, TIMEOUT_NS, &err));
+	ck_assert_uint_eq(fe_ring_stats(both[0])->calls, 0);
+	ck_assert_uint_eq(fe_ring_stats(both[1])->calls, 1);
+	ck_ok(fd_signal(own));
+	ck_ok(fe_rings_sleep(both, 2, fe, own, TIMEOUT_NS, &err));
+	ck_assert_uint_eq(fe_ring_stats(both[1])->calls, 1);
+	ck_ok(fd_signal(fe_ring_err_fd(both[1])));
+	ck_assert_int_eq(fe_rings_sleep(both, 2, fe, -1, TIMEOUT_NS, &err), -EIO);
+	ck_assert_ptr_nonnull(strstr(err.text, "queue 1:"));
+	ck_ok(fe_rings_sleep(both, 2, fe, -1, 0, &err));
+	/* Nothing was asked. */
+	say_u64(VU_GET_FEATURES, 0);
+	ck_assert_int_eq(fe_rings_sleep(both, 2, fe, -1, TIMEOUT_NS, &err), -EPROTO);
+	ck_ok(shutdown(peer, SHUT_RDWR));
+	ck_assert_int_eq(fe_rings_sleep(both, 2, fe, -1, TIMEOUT_NS, &err), -ECONNRESET);
+	fe_ring_free(both[1]);
+	free_ring();
+	close(own);
+}
+END_TEST
+
+START_TEST(ring_tells_its_addresses)
+{
+	struct vu_vring_addr a;
+	struct fe_ring_layout l;
+
+	make_ring(_i, _i == 3 ? BIT(VIRTIO_F_RING_PACKED) : 0, 3);
+	fe_ring_layout(ring, &l);
+	fe_ring_addr(ring, &a);
+	ck_assert(a.index == 0 && a.flags == 0 && a.log == 0);
+	ck_assert_uint_eq(a.desc, fe_mem_user(mem, l.desc));
+	ck_assert_uint_eq(a.avail, fe_mem_user(mem, l.driver));
+	ck_assert_uint_eq(a.used, fe_mem_user(mem, l.device));
+	/* As virtio wants them, and apart. */
+	ck_assert(l.desc % 16 == 0 && l.driver % 4 == 0 && l.device % 4 == 0);
+	ck_assert_uint_ge(l.driver, l.desc + l.desc_size);
+	ck_assert_uint_ge(l.device, l.driver + l.driver_size);
+	free_ring();
+}
+END_TEST
+
 /* -- Devices that lie ------------------------------------------------------ */
 
 static const struct {
@@ -650,6 +705,8 @@ int main(void)
 	tcase_add_loop_test(tc, kicks_as_the_device_wants, 0, (int)ARRAY_SIZE(kicks));
 	tcase_add_loop_test(tc, asking_for_signals, 0, 4);
 	tcase_add_test(tc, err_fd_ends_a_wait);
+	tcase_add_test(tc, sleep_over_several_rings);
+	tcase_add_loop_test(tc, ring_tells_its_addresses, 1, 5);
 	tcase_add_loop_test(tc, devices_that_lie, 0, (int)ARRAY_SIZE(lies));
 	tcase_add_loop_test(tc, lies_that_are_borne, 0, (int)ARRAY_SIZE(lies));
 	tcase_add_loop_test(tc, same_request_used_twice, 0, 2);
