@@ -66,30 +66,11 @@ static void print_bits(struct out *o, const char *key, uint64_t bits, const stru
 
 /* -- Config space ---------------------------------------------------------- */
 
-/* Printable bytes as they are, others as \xNN. */
-static void print_string(struct out *o, const char *key, const uint8_t *p, unsigned n)
-{
-	char text[4 * VU_MAX_CONFIG + 1] = "";
-	unsigned i, at = 0;
-
-	for (i = 0; i < n && p[i] != 0; i++)
-		at += (unsigned)snprintf(text + at, sizeof(text) - at,
-					 p[i] >= ' ' && p[i] < 0x7f && p[i] != '\\' ? "%c"
-					 : "\\x%02x", p[i]);
-	out_string(o, key, text);
-}
-
 static void print_bytes(struct out *o, const char *key, const uint8_t *p, unsigned n)
 {
-	char text[3 * VU_MAX_CONFIG + 1] = "";
-	unsigned i, at = 0;
-
-	while (n > 0 && p[n - 1] == 0 && n > 6)
+	while (n > 6 && p[n - 1] == 0)
 		n--;
-	for (i = 0; i < n; i++)
-		at += (unsigned)snprintf(text + at, sizeof(text) - at, "%s%02x", i > 0 ? ":" : "",
-					 p[i]);
-	out_string(o, key, text);
+	out_bytes(o, key, p, n, ':');
 }
 
 static void print_field(struct out *o, const struct known_field *f, const uint8_t *config)
@@ -98,7 +79,7 @@ static void print_field(struct out *o, const struct known_field *f, const uint8_
 	case 'p':
 		break;
 	case 't':
-		print_string(o, f->name, config + f->off, f->size);
+		out_text(o, f->name, "%.*s", (int)f->size, (const char *)config + f->off);
 		break;
 	case 'm':
 		print_bytes(o, f->name, config + f->off, f->size);
@@ -243,33 +224,27 @@ static void print_shmem(struct out *o, const struct facts *f)
 	char key[24];
 	unsigned i;
 
-	for (i = 0; i < ARRAY_SIZE(f->shmem); i++)
-		any = any || f->shmem[i] != 0;
-	if (!any)
-		return;
-	out_open(o, "shared_memory");
 	for (i = 0; i < ARRAY_SIZE(f->shmem); i++) {
 		if (f->shmem[i] == 0)
 			continue;
+		if (!any)
+			out_open(o, "shared_memory");
+		any = true;
 		snprintf(key, sizeof(key), "region_%u", i);
 		out_number(o, key, f->shmem[i]);
 	}
-	out_close(o);
+	if (any)
+		out_close(o);
 }
 
 static void print_queues(struct out *o, const struct facts *f, const struct known *k)
 {
 	const char *use = k != NULL ? known_text(k, KNOWN_QUEUES) : "";
 
-	if (out_for_people(o)) {
-		if (f->queues == 0)
-			out_text(o, "queues", "not told%s%s", use[0] ? ": " : "", use);
-		else
-			out_text(o, "queues", "%u%s%s", f->queues, use[0] ? ": " : "", use);
-		return;
-	}
 	if (f->queues != 0)
 		out_number(o, "queues", f->queues);
+	else if (out_for_people(o))
+		out_string(o, "queues", "not told");
 	out_string(o, "queue_use", use);
 }
 

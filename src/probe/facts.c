@@ -147,24 +147,18 @@ int facts_learn(struct fe **fe, const char *path, unsigned timeout_ms, const str
 
 static bool field_fits(const struct known_field *field, const uint8_t *config)
 {
-	uint64_t value = known_value(field, config);
+	const uint64_t value = known_value(field, config);
+	const uint8_t *at = config + field->off;
+	bool text = field->kind == 't';
 	unsigned i;
-	bool ended = false;
 
 	switch (field->kind) {
 	case 'p':
-		for (i = 0; i < field->size; i++) {
-			if (config[field->off + i] != 0)
-				return false;
-		}
-		return true;
 	case 't':
 		for (i = 0; i < field->size; i++) {
-			if (ended && config[field->off + i] != 0)
-				return false;
-			if (config[field->off + i] == 0)
-				ended = true;
-			else if (config[field->off + i] < ' ')
+			/* Behind a text is padding. */
+			text = text && at[i] != 0;
+			if (text ? at[i] < ' ' : at[i] != 0)
 				return false;
 		}
 		return true;

@@ -181,23 +181,15 @@ static int collect(struct vdev *v, unsigned n, struct error *err)
 static int print(struct vdev *v, struct out *o, const struct message *m, struct error *err)
 {
 	const uint8_t *in = fe_mem_at(v->mem, m->in_at, m->read ? m->len + 1U : 1);
-	unsigned status_at = m->read ? m->len : 0, i;
-	FREE_PTR char *text = NULL;
+	unsigned status_at = m->read ? m->len : 0;
 
 	if (m->used != status_at + 1)
 		return error_set(err, -EPROTO, "the answer has %u bytes, not %u", m->used,
 				 status_at + 1);
 	if (in[status_at] != VIRTIO_I2C_MSG_OK)
 		return error_set(err, -EIO, "a message to 0x%02x failed", m->address);
-	if (!m->read || m->len == 0)
-		return 0;
-	text = malloc(3U * m->len + 1);
-	if (text == NULL)
-		return error_memory(err);
-	for (i = 0; i < m->len; i++)
-		snprintf(text + (size_t)3 * i, 4, "%02x ", in[i]);
-	text[3U * m->len - 1] = '\0';
-	out_string(o, NULL, text);
+	if (m->read && m->len > 0)
+		out_bytes(o, NULL, in, m->len, ' ');
 	return 0;
 }
 

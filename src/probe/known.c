@@ -21,16 +21,16 @@
 	  "block", "request queues", \
 	  "BARRIER SIZE_MAX SEG_MAX 4 GEOMETRY RO BLK_SIZE SCSI 9 FLUSH TOPOLOGY " \
 	  "CONFIG_WCE MQ DISCARD WRITE_ZEROES LIFETIME SECURE_ERASE ZONED", \
-	  "capacity:u8 size_max seg_max:u4:0:65536 cylinders:u2 heads:u1 " \
-	  "sectors:u1 blk_size:u4:0:16777216 physical_block_exp:u1:0:20 " \
-	  "alignment_offset:u1 min_io_size:u2 opt_io_size writeback:u1:0:1 " \
-	  "unused:p1 num_queues:u2:0:4096 max_discard_sectors " \
+	  "capacity:8 size_max seg_max::0:65536 cylinders:2 heads:1 " \
+	  "sectors:1 blk_size::0:16777216 physical_block_exp:1:0:20 " \
+	  "alignment_offset:1 min_io_size:2 opt_io_size writeback:1:0:1 " \
+	  "unused:p1 num_queues:2:0:4096 max_discard_sectors " \
 	  "max_discard_seg discard_sector_alignment " \
 	  "max_write_zeroes_sectors max_write_zeroes_seg " \
-	  "write_zeroes_may_unmap:u1:0:1 unused:p3 max_secure_erase_sectors " \
+	  "write_zeroes_may_unmap:1:0:1 unused:p3 max_secure_erase_sectors " \
 	  "max_secure_erase_seg secure_erase_sector_alignment " \
 	  "zone_sectors max_open_zones max_active_zones " \
-	  "max_append_sectors write_granularity zoned_model:u1:0:2 " \
+	  "max_append_sectors write_granularity zoned_model:1:0:2 " \
 	  "unused:p3") \
 	X(1, 2, 0, true, 0, BIT(VU_PF_RARP) | BIT(VU_PF_MTU), \
 	  "net", "receive and transmit in pairs, then control", \
@@ -39,23 +39,23 @@
 	  "STATUS CTRL_VQ CTRL_RX CTRL_VLAN 21 GUEST_ANNOUNCE MQ CTRL_MAC_ADDR " \
 	  "52 VQ_NOTF_COAL NOTF_COAL GUEST_USO4 GUEST_USO6 HOST_USO HASH_REPORT " \
 	  "59 GUEST_HDRLEN RSS RSC_EXT STANDBY SPEED_DUPLEX", \
-	  "mac:m6 status:x2:0:3 max_virtqueue_pairs:u2 mtu:u2 speed duplex:x1 " \
-	  "rss_max_key_size:u1 rss_max_indirection_table_length:u2 " \
+	  "mac:m6 status:x2:0:3 max_virtqueue_pairs:2 mtu:2 speed duplex:x1 " \
+	  "rss_max_key_size:1 rss_max_indirection_table_length:2 " \
 	  "supported_hash_types:x4") \
 	X(19, 2, 3, false, 0, 0, \
 	  "vsock", "receive, transmit, event", \
 	  "STREAM SEQPACKET NO_IMPLIED_STREAM", \
-	  "guest_cid:u8:3:4294967294") \
+	  "guest_cid:8:3:4294967294") \
 	X(26, 2, 0, true, 0, \
 	  BIT(VU_PF_DEVICE_STATE) | BIT(VU_PF_BACKEND_SEND_FD) | \
 	  BIT(VU_PF_LOG_SHMFD), \
 	  "fs", "hiprio, then request queues", \
 	  "NOTIFICATION", \
-	  "tag:t36 num_request_queues:u4:1:1024 notify_buf_size") \
+	  "tag:t36 num_request_queues::1:1024 notify_buf_size") \
 	X(41, 1, 2, false, 0, 0, \
 	  "gpio", "request, event", \
 	  "IRQ", \
-	  "ngpio:u2:1:65535 padding:p2 gpio_names_size:u4:0:16777216") \
+	  "ngpio:2:1:65535 padding:p2 gpio_names_size::0:16777216") \
 	X(34, 1, 1, false, BIT(0), 0, \
 	  "i2c", "request", \
 	  "ZERO_LENGTH_REQUEST", \
@@ -63,7 +63,7 @@
 	X(45, 1, 1, false, 0, 0, \
 	  "spi", "request", \
 	  "", \
-	  "cs_max_number:u1:1:255 cs_change_supported:u1:0:1 " \
+	  "cs_max_number:1:1:255 cs_change_supported:1:0:1 " \
 	  "tx_nbits_supported:x1:0:7 rx_nbits_supported:x1:0:7 " \
 	  "bits_per_word_mask:x4 mode_func_supported:x4 max_freq_hz " \
 	  "max_word_delay_ns max_cs_setup_ns max_cs_hold_ns " \
@@ -75,15 +75,15 @@
 	X(3, 2, 0, false, 0, 0, \
 	  "console", "receive and transmit, control, then pairs for each port", \
 	  "SIZE MULTIPORT EMERG_WRITE", \
-	  "cols:u2:0:4096 rows:u2:0:4096 max_nr_ports:u4:0:65536 emerg_wr:x4") \
+	  "cols:2:0:4096 rows:2:0:4096 max_nr_ports::0:65536 emerg_wr:x4") \
 	X(18, 2, 2, false, 0, 0, \
 	  "input", "event, status", \
 	  "", \
-	  "select:x1 subsel:x1 size:u1:0:128 reserved:p5 data:m128") \
+	  "select:x1 subsel:x1 size:1:0:128 reserved:p5 data:m128") \
 	X(25, 4, 4, false, 0, 0, \
 	  "sound", "control, event, transmit, receive", \
 	  "CTLS", \
-	  "jacks:u4:0:1024 streams:u4:1:1024 chmaps:u4:0:1024 controls:u4:0:4096") \
+	  "jacks::0:1024 streams::1:1024 chmaps::0:1024 controls::0:4096") \
 	X(17, 1, 2, false, 0, 0, \
 	  "rtc", "request, alarm", \
 	  "ALARM", \
@@ -95,35 +95,35 @@
 	X(8, 3, 0, false, 0, 0, \
 	  "scsi", "control, event, then request queues", \
 	  "INOUT HOTPLUG CHANGE T10_PI", \
-	  "num_queues:u4:1:4096 seg_max:u4:1:65536 max_sectors " \
-	  "cmd_per_lun:u4:1 event_info_size:u4:1:1024 sense_size:u4:1:4096 " \
-	  "cdb_size:u4:1:4096 max_channel:u2 max_target:u2 max_lun") \
+	  "num_queues::1:4096 seg_max::1:65536 max_sectors " \
+	  "cmd_per_lun::1 event_info_size::1:1024 sense_size::1:4096 " \
+	  "cdb_size::1:4096 max_channel:2 max_target:2 max_lun") \
 	X(16, 2, 2, false, 0, 0, \
 	  "gpu", "control, cursor", \
 	  "VIRGL EDID RESOURCE_UUID RESOURCE_BLOB CONTEXT_INIT BLOB_ALIGNMENT", \
-	  "events_read:x4:0:1 events_clear:x4:0:1 num_scanouts:u4:0:16 " \
-	  "num_capsets:u4:0:64 blob_alignment") \
+	  "events_read:x4:0:1 events_clear:x4:0:1 num_scanouts::0:16 " \
+	  "num_capsets::0:64 blob_alignment") \
 	X(48, 2, 2, false, 0, BIT(VU_PF_SHMEM), \
 	  "media", "command, event", \
 	  "", \
-	  "device_caps:x4:1 device_type:u4:0:5 card:t32") \
+	  "device_caps:x4:1 device_type::0:5 card:t32") \
 	X(31, 2, 2, false, 0, 0, \
 	  "video-decoder", "command, event", \
 	  "RESOURCE_GUEST_PAGES RESOURCE_NON_CONTIG RESOURCE_VIRTIO_OBJECT", \
-	  "version:u4:0:1 max_caps_length:u4:1 max_resp_length:u4:1 " \
+	  "version::0:1 max_caps_length::1 max_resp_length::1 " \
 	  "device_name:t32") \
 	X(20, 2, 0, false, 0, 0, \
 	  "crypto", "data queues, then control", \
 	  "REVISION_1 CIPHER_STATELESS HASH_STATELESS MAC_STATELESS " \
 	  "AEAD_STATELESS AKCIPHER_STATELESS", \
-	  "status:x4:0:1 max_dataqueues:u4:1:4096 crypto_services:x4:1:31 " \
+	  "status:x4:0:1 max_dataqueues::1:4096 crypto_services:x4:1:31 " \
 	  "cipher_algo_l:x4 cipher_algo_h:x4 hash_algo:x4 mac_algo_l:x4 " \
 	  "mac_algo_h:x4 aead_algo:x4 max_cipher_key_len max_auth_key_len " \
-	  "akcipher_algo:x4 max_size:u8") \
+	  "akcipher_algo:x4 max_size:8") \
 	X(28, 1, 1, false, 0, 0, \
 	  "rpmb", "request", \
 	  "", \
-	  "capacity:u1:1:128 max_wr_cnt:u1 max_rd_cnt:u1") \
+	  "capacity:1:1:128 max_wr_cnt:1 max_rd_cnt:1") \
 	X(0, 1, 1, false, 0, 0, \
 	  "template", "request, answered with its own bytes", \
 	  "", \
@@ -226,9 +226,11 @@ bool known_next_field(const char **pos, struct known_field *f)
 	f->kind = 'u';
 	f->size = 4;
 	if (*p == ':') {
-		f->kind = p[1];
-		p += 2;
-		f->size = (unsigned)take_number(&p);
+		p++;
+		if (*p > '9' && *p != ':')
+			f->kind = *p++;
+		if (*p != ':')
+			f->size = (unsigned)take_number(&p);
 	}
 	f->least = f->most = 0;
 	if (*p == ':') {

@@ -23,9 +23,9 @@ enum known_text {
 	KNOWN_QUEUES,                   /* what they are for */
 	KNOWN_FEATURES,                 /* names of bits from 0 up; a number sets the next bit */
 	/*
-	 * Fields from offset 0 up, NAME[:KIND SIZE[:LEAST[:MOST]]]; kinds are u decimal,
-	 * x hexadecimal, m bytes, t text, p padding (zero); NAME alone is u4. "" is no
-	 * config space.
+	 * Fields from offset 0 up, NAME[:[KIND][SIZE][:LEAST[:MOST]]]; kinds are x
+	 * hexadecimal, m bytes, t text, p padding (zero), else decimal; 4 bytes unless
+	 * said. "" is no config space.
 	 */
 	KNOWN_CONFIG,
 	KNOWN_TEXTS

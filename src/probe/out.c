@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/opt-doc.h"
 #include "out.h"
 
 enum { COLUMN = 22, INNER_COLUMN = 36 };
@@ -47,8 +46,7 @@ static void json_key(struct out *o, const char *key)
 	o->begun = o->filled = true;
 	if (in_list(o))
 		return;
-	doc_json_string(o->file, key);
-	fputs(": ", o->file);
+	fprintf(o->file, "\"%s\": ", key);
 }
 
 static void start(struct out *o, const char *key)
@@ -112,27 +110,75 @@ void out_close(struct out *o)
 	o->filled = true;
 }
 
+/* Bytes of a printable character in UTF-8 (RFC 3629), 0: there is none. */
+static unsigned printable(const uint8_t *p)
+{
+	unsigned n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4, i;
+	uint32_t c = p[0] & (0x7fU >> n);
+
+	if (n <= 1)
+		return p[0] >= ' ' && p[0] < 0x7f && p[0] != '\\';
+	for (i = 1; i < n; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	/* Not longer than it need be; no control character, surrogate or number too high. */
+	if (c < (n == 2 ? 0xa0 : 1U << (5 * n - 4)) || c >> 11 == 0x1b || c >= 0x110000)
+		return 0;
+	return p[0] < 0xf5 ? n : 0;
+}
+
+static void quote(struct out *o)
+{
+	if (o->json)
+		fputc('"', o->file);
+}
+
+/* Bytes that no terminal should see, nor JSON hold, become \xNN. */
 void out_string(struct out *o, const char *key, const char *text)
 {
+	unsigned n;
+
 	start(o, key);
-	if (o->json)
-		doc_json_string(o->file, text);
-	else
-		fputs(text, o->file);
+	quote(o);
+	for (; *text != '\0'; text += n) {
+		n = printable((const uint8_t *)text);
+		if (n > 0)
+			fprintf(o->file, "%s%.*s", o->json && *text == '"' ? "\\" : "", (int)n,
+				text);
+		else
+			fprintf(o->file, "%s\\x%02x", o->json ? "\\" : "", (uint8_t)*text);
+		n += n == 0;
+	}
+	quote(o);
+	finish(o);
+}
+
+void out_bytes(struct out *o, const char *key, const uint8_t *bytes, size_t n, char between)
+{
+	size_t i;
+
+	start(o, key);
+	quote(o);
+	for (i = 0; i < n; i++) {
+		if (i > 0)
+			fputc(between, o->file);
+		fprintf(o->file, "%02x", bytes[i]);
+	}
+	quote(o);
 	finish(o);
 }
 
 void out_text(struct out *o, const char *key, const char *fmt, ...)
 {
-	FREE_PTR char *text = NULL;
+	char text[OUT_TEXT + 1];
 	va_list ap;
 
 	va_start(ap, fmt);
-	/* Bytes that were read are of any length. */
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	out_string(o, key, text != NULL ? text : "");
+	out_string(o, key, text);
 }
 
 void out_number(struct out *o, const char *key, uint64_t value)
@@ -147,7 +193,13 @@ void out_hex(struct out *o, const char *key, uint64_t value)
 	out_text(o, key, "0x%llx", (unsigned long long)value);
 }
 
-void out_real(struct out *o, const char *key, double value, unsigned decimals, const char *unit)
+void out_real(struct out *o, const char *key, double value, unsigned decimals)
+{
+	out_measure(o, key, value, decimals, "");
+}
+
+void out_measure(struct out *o, const char *key, double value, unsigned decimals,
+		 const char *unit)
 {
 	start(o, key);
 	fprintf(o->file, "%.*f%s", (int)decimals, value, o->json ? "" : unit);

@@ -79,11 +79,11 @@ static void print(struct out *o, const struct tally *t, double seconds)
 	out_number(o, "bytes", t->bytes);
 	out_number(o, "requests", t->requests);
 	out_number(o, "shortest_answer", t->shortest);
-	out_real(o, "seconds", seconds, 3, " s");
+	out_measure(o, "seconds", seconds, 3, " s");
 	out_real(o, "megabytes_per_second",
-		 seconds > 0 ? out_double(t->bytes) / seconds / 1e6 : 0, 1, "");
-	out_real(o, "ones", 100.0 * out_double(ones(t)) / (8.0 * out_double(t->bytes)), 3, " %");
-	out_real(o, "chi_square", chi_square(t), 1, " (255 degrees of freedom)");
+		 seconds > 0 ? out_double(t->bytes) / seconds / 1e6 : 0, 1);
+	out_measure(o, "ones", 100.0 * out_double(ones(t)) / (8.0 * out_double(t->bytes)), 3, " %");
+	out_measure(o, "chi_square", chi_square(t), 1, " (255 degrees of freedom)");
 }
 
 static int read_bytes(struct vdev *v, struct out *o, char **words, unsigned n, struct error *err)

@@ -177,12 +177,12 @@ static int compare(struct vdev *v, struct out *o, char **words, unsigned n, stru
 	qsort(offsets, times, sizeof(*offsets), by_size);
 	qsort(trips, times, sizeof(*trips), by_size);
 	out_number(o, "readings", times);
-	out_real(o, "offset", us(offsets[times / 2]), 3, " us");
-	out_real(o, "offset_least", us(offsets[0]), 3, " us");
-	out_real(o, "offset_most", us(offsets[times - 1]), 3, " us");
-	out_real(o, "jitter", us(offsets[times * 9 / 10] - offsets[times / 10]), 3, " us");
-	out_real(o, "round_trip", us(trips[times / 2]), 1, " us");
-	out_real(o, "round_trip_p99", us(trips[times * 99 / 100]), 1, " us");
+	out_measure(o, "offset", us(offsets[times / 2]), 3, " us");
+	out_measure(o, "offset_least", us(offsets[0]), 3, " us");
+	out_measure(o, "offset_most", us(offsets[times - 1]), 3, " us");
+	out_measure(o, "jitter", us(offsets[times * 9 / 10] - offsets[times / 10]), 3, " us");
+	out_measure(o, "round_trip", us(trips[times / 2]), 1, " us");
+	out_measure(o, "round_trip_p99", us(trips[times * 99 / 100]), 1, " us");
 	out_number(o, "went_back", back);
 	return 0;
 }
@@ -269,9 +269,9 @@ static int alarms(struct vdev *v, struct out *o, char **words, unsigned n, struc
 		return ret;
 	qsort(late, times, sizeof(*late), by_size);
 	out_number(o, "alarms", times);
-	out_real(o, "late", us(late[times / 2]), 1, " us");
-	out_real(o, "late_p99", us(late[times * 99 / 100]), 1, " us");
-	out_real(o, "late_most", us(late[times - 1]), 1, " us");
+	out_measure(o, "late", us(late[times / 2]), 1, " us");
+	out_measure(o, "late_p99", us(late[times * 99 / 100]), 1, " us");
+	out_measure(o, "late_most", us(late[times - 1]), 1, " us");
 	return 0;
 }
 

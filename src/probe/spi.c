@@ -44,21 +44,6 @@ static int bad_word(const char *word, struct error *err)
 	return error_set(err, -EINVAL, "'%.60s' makes no sense here", word);
 }
 
-static void print(struct out *o, const char *key, const uint8_t *bytes, size_t n)
-{
-	char *text = malloc(3 * n + 1);
-	size_t i;
-
-	if (text == NULL || n == 0)
-		goto out;
-	for (i = 0; i < n; i++)
-		snprintf(text + 3 * i, 4, "%02x ", bytes[i]);
-	text[3 * n - 1] = '\0';
-	out_string(o, key, text);
-out:
-	free(text);
-}
-
 /* cs=1, for what follows. */
 static bool set(struct virtio_spi_transfer_head *h, const char *word)
 {
@@ -109,7 +94,7 @@ static int message(struct vdev *v, struct spi *s, struct out *o, char **words, u
 	}
 	ret = request(v, s, kind != 'r' ? len : 0, kind != 'w' ? len : 0, err);
 	if (ret == 0 && kind != 'w')
-		print(o, NULL, s->in, len);
+		out_bytes(o, NULL, s->in, len, ' ');
 	return ret;
 }
 
@@ -194,7 +179,7 @@ static int id(struct vdev *v, struct out *o, char **words, unsigned n, struct er
 	if (ret == 0)
 		ret = request(v, s, 0, 3, err);
 	if (ret == 0)
-		print(o, "id", s->in, 3);
+		out_bytes(o, "id", s->in, 3, ' ');
 	return ret;
 }
 
@@ -217,7 +202,7 @@ static int read_flash(struct vdev *v, struct out *o, char **words, unsigned n, s
 	if (ret == 0)
 		ret = request(v, s, 0, at[1], err);
 	if (ret == 0)
-		print(o, "bytes", s->in, at[1]);
+		out_bytes(o, "bytes", s->in, at[1], ' ');
 	return ret;
 }
 

@@ -168,9 +168,9 @@ static int run_rate(struct run *r, struct out *o)
 		return ret;
 	out_open(o, "rate");
 	out_number(o, "clients", done);
-	out_real(o, "per_second", out_double(done) * 1e9 / out_double(now_ns() - start), 0, "");
-	out_real(o, "p50_us", out_double(hist_at(&h, 500)) / 1e3, 1, "");
-	out_real(o, "p99_us", out_double(hist_at(&h, 990)) / 1e3, 1, "");
+	out_real(o, "per_second", out_double(done) * 1e9 / out_double(now_ns() - start), 0);
+	out_real(o, "p50_us", out_double(hist_at(&h, 500)) / 1e3, 1);
+	out_real(o, "p99_us", out_double(hist_at(&h, 990)) / 1e3, 1);
 	out_number(o, "most_at_once", most);
 	out_close(o);
 	return 0;
@@ -352,9 +352,9 @@ static int run_stall(struct run *r, struct out *o)
 		return ret;
 	out_open(o, "stall");
 	out_number(o, "connections", CROWD);
-	out_real(o, "megabytes_per_second", alone / 1e6, 1, "");
-	out_real(o, "beside_a_stalled_one", beside / 1e6, 1, "");
-	out_real(o, "ratio", alone > 0 ? beside / alone : 0, 2, "");
+	out_real(o, "megabytes_per_second", alone / 1e6, 1);
+	out_real(o, "beside_a_stalled_one", beside / 1e6, 1);
+	out_real(o, "ratio", alone > 0 ? beside / alone : 0, 2);
 	out_number(o, "bytes_of_the_stalled_one", r->streams[SLOW].sent);
 	out_close(o);
 	return 0;

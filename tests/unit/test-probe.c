@@ -356,6 +356,9 @@ static void print(const struct known *k, bool json)
 START_TEST(text_of_the_back_end_is_escaped)
 {
 	static const char tag[] = "a\"b\\c\x1b[2J\n\xff";
+	/* Letters, then what UTF-8 forbids: C1, too long, surrogates, too high, cut off. */
+	static const char utf8[] = "\xc3\xbc\xe2\x82\xac\xf0\x9f\x8e\xb2" "\xc2\x9b" "\xc1\xbf"
+		"\xe0\x9f\xbf" "\xed\xa0\x80" "\xf4\x90\x80\x80" "\xbf\xbf" "\xe2\x82";
 
 	facts = (struct facts){ .features = plain, .protocol = BIT(VU_PF_CONFIG), .queues = 2,
 		.config_read = 44, .status = -1 };
@@ -365,6 +368,12 @@ START_TEST(text_of_the_back_end_is_escaped)
 	print(known_find("fs"), true);
 	ck_assert_ptr_nonnull(strstr(printed, "\"tag\": \"a\\\"b\\\\x5cc\\\\x1b[2J\\\\x0a"
 				     "\\\\xff\""));
+	memset(facts.config, 0, 36);
+	memcpy(facts.config, utf8, sizeof(utf8));
+	print(known_find("fs"), false);
+	ck_assert_ptr_nonnull(strstr(printed, "\xc3\xbc\xe2\x82\xac\xf0\x9f\x8e\xb2"
+				     "\\xc2\\x9b" "\\xc1\\xbf" "\\xe0\\x9f\\xbf" "\\xed\\xa0\\x80"
+				     "\\xf4\\x90\\x80\\x80" "\\xbf\\xbf" "\\xe2\\x82\n"));
 	free(printed);
 	printed = NULL;
 }
@@ -401,7 +410,7 @@ START_TEST(json_of_lists)
 	out_close(&o);
 	out_open(&o, "c");
 	out_close(&o);
-	out_real(&o, "d", 1.5, 1, " s");
+	out_measure(&o, "d", 1.5, 1, " s");
 	out_end(&o);
 	fclose(f);
 	ck_assert_str_eq(printed, "{\n  \"a\": [\n    1,\n    {\n      \"b\": true\n    }\n  ],\n"
