@@ -82,6 +82,8 @@ int host_open(struct instance *in, const char *path, int flags, struct error *er
 		fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0600);
 	} while (fd < 0 && errno == EINTR);
 	if (fd < 0)
-		return error_set(err, -errno, "cannot open %s: %s", path, strerror(errno));
+		return error_set(err, -errno, "cannot open %s: %s%s", path, strerror(errno),
+				 errno == EACCES || errno == EPERM ? ": this user may not: change "
+				 "its owner or mode, or the user" : "");
 	return fd;
 }

@@ -707,8 +707,8 @@ struct chip *host_chip_open(struct instance *in, const char *name, struct error 
 	if (h->wanted != NULL && h->events != NULL && h->dropped != NULL)
 		h->gpiod = find_chip(h);
 	if (h->gpiod == NULL || h->chip.n_lines == 0) {
-		error_set(err, -ENODEV, "GPIO chip %s cannot be opened: %s", name,
-			  strerror(errno));
+		error_set(err, -ENODEV, "GPIO chip %s cannot be opened: %s%s", name,
+			  strerror(errno), errno == EACCES ? ": give this user access to it" : "");
 		host_close(&h->chip);
 		host_free(&h->chip);
 		return NULL;

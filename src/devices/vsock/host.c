@@ -203,8 +203,9 @@ static int open_unix(struct entry *e, const struct vm_conf *vm, const char *suff
 		return ret;
 	e->fd = socket(AF_UNIX, e->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (e->fd < 0 || bind(e->fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return error_set(err, -errno, "--uds-path %s: %s", addr.sun_path,
-				 strerror(errno));
+		return error_set(err, -errno, "--uds-path %s: %s%s", addr.sun_path,
+				 strerror(errno), errno == EACCES
+				 ? ": use a folder that this user may write to" : "");
 	e->path = strdup(addr.sun_path);
 	return e->path != NULL ? 0 : -ENOMEM;
 }
