@@ -251,5 +251,5 @@ static const struct load load = {
 
 const struct driver driver_can = {
 	"can", .queues = 3, .queue_size = RING, .features = 15, .memory = 4096,
-	.actions = actions, .load = &load,
+	.actions = actions, .bench_queues = 2, .load = &load,
 };

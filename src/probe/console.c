@@ -369,5 +369,5 @@ static const struct action actions[] = {
 const struct driver driver_console = {
 	"console", .queues = 2, .queue_size = QUEUE, .memory = MEMORY,
 	.features = BIT(VIRTIO_CONSOLE_F_SIZE) | BIT(VIRTIO_CONSOLE_F_MULTIPORT),
-	.actions = actions, .bench_queue = CONSOLE_TXQ, .load = &load,
+	.actions = actions, .bench_queue = CONSOLE_TXQ, .bench_queues = 1, .load = &load,
 };

@@ -48,7 +48,8 @@ struct driver {
 	unsigned queues, queue_size;    /* needed */
 	uint64_t features;              /* bits of the device that it understands */
 	uint64_t memory;                /* bytes that requests may take in all */
-	unsigned bench_queue;           /* first one that takes the load */
+	uint8_t bench_queue;            /* first one that takes the load */
+	uint8_t bench_queues;           /* how many may, 0: as many as the back end has */
 	const struct action *actions;   /* ended by a NULL name; NULL: bench only */
 	const struct load *load;
 	int (*ends)(const struct ends_setup *setup, struct out *o, struct error *err);

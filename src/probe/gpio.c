@@ -282,5 +282,5 @@ static const struct load load = {
 
 const struct driver driver_gpio = {
 	"gpio", .queues = 2, .queue_size = 64, .features = BIT(VIRTIO_GPIO_F_IRQ),
-	.memory = (uint64_t)2 * NAMES_MAX, .actions = actions, .load = &load,
+	.memory = (uint64_t)2 * NAMES_MAX, .actions = actions, .bench_queues = 1, .load = &load,
 };

@@ -240,5 +240,5 @@ static const struct load load = { .out = EVENT, .fill = fill, .good = is_back };
 
 const struct driver driver_input = {
 	"input", .queues = VIRTIO_INPUT_QUEUES, .queue_size = RING, .memory = 4096,
-	.bench_queue = VIRTIO_INPUT_STATUSQ, .actions = actions, .load = &load,
+	.bench_queue = VIRTIO_INPUT_STATUSQ, .bench_queues = 1, .actions = actions, .load = &load,
 };

@@ -130,6 +130,9 @@ static int size_rings(struct load_setup *s, struct error *err)
 	if (s->driver->bench_queue + s->queues > VDEV_MAX_QUEUES)
 		return error_set(err, -EINVAL, "--queues %u: at most %u are possible", s->queues,
 				 VDEV_MAX_QUEUES - s->driver->bench_queue);
+	if (s->driver->bench_queues != 0 && s->queues > s->driver->bench_queues)
+		return error_set(err, -EINVAL, "--queues %u: %s takes load in %u", s->queues,
+				 s->driver->name, s->driver->bench_queues);
 	if (s->vdev.queue_size == 0) {
 		for (s->vdev.queue_size = 16; s->vdev.queue_size < want;)
 			s->vdev.queue_size *= 2;

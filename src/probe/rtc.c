@@ -318,5 +318,5 @@ static const struct load load = {
 
 const struct driver driver_rtc = {
 	"rtc", .queues = 2, .queue_size = 16, .features = BIT(VIRTIO_RTC_F_ALARM), .memory = 4096,
-	.actions = actions, .load = &load,
+	.actions = actions, .bench_queues = 1, .load = &load,
 };

@@ -238,6 +238,6 @@ static const struct action actions[] = {
 
 const struct driver driver_vsock = {
 	"vsock", .queues = VSOCK_QUEUES, .queue_size = VG_QUEUE_SIZE, .memory = VG_MEMORY,
-	.actions = actions, .bench_queue = VSOCK_TXQ, .load = &load,
+	.actions = actions, .bench_queue = VSOCK_TXQ, .bench_queues = 1, .load = &load,
 	.ends = vsock_load,
 };
