@@ -11,6 +11,7 @@ import json
 import mmap
 import os
 import pty
+import re
 import select
 import socket
 import struct
@@ -263,6 +264,20 @@ def faults_of(folder, name):
     assert all(heard.values()), [key for key, good in heard.items() if not good]
 
 
+def closed_after_each_message(folder):
+    """The error names the message after which it was."""
+    for name in 'probe', 'driver', 'bench':
+        count = count_messages(folder, name)
+        for number in range(1, count + 1 if name == 'probe' else count - 1):
+            device = Faulty(folder, close, number)
+            with device as path:
+                said = expect(tool(name, path, '--timeout', '20'), 1, 'hung up').stderr
+            named = int(re.search(r'message (\d+) \(\w+\): the back end', said).group(1))
+            # Without an answer to wait for, it is noticed later.
+            assert named == number if device.was_asked else named >= number, \
+                f'{name}, closed after message {number}: {said}'
+
+
 def probe_at_every_message(folder):
     faults_of(folder, 'probe')
 
@@ -458,7 +473,7 @@ def json_has_its_shape(folder):
                                'second_to_first': {'requests_per_second': NUMBER}}), found
 
 
-play([probe_at_every_message, driver_at_every_message, bench_at_every_message,
-      hostile_at_every_message, claims_more_than_fits, answers_what_was_not_asked, index_leaps,
-      calls_without_an_answer, leaves_with_the_request, floods_its_channel, hangs_for_good,
-      progress_is_shown, json_has_its_shape])
+play([closed_after_each_message, probe_at_every_message, driver_at_every_message,
+      bench_at_every_message, hostile_at_every_message, claims_more_than_fits,
+      answers_what_was_not_asked, index_leaps, calls_without_an_answer, leaves_with_the_request,
+      floods_its_channel, hangs_for_good, progress_is_shown, json_has_its_shape])
