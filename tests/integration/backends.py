@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 
 EXE = os.path.abspath(sys.argv[1])
 GET_FEATURES, GET_PROTOCOL, GET_QUEUE_NUM, GET_CONFIG = 1, 15, 17, 24
@@ -128,19 +129,27 @@ def honest(conn, request, _, features=PLAIN, protocol=MQ, queues=1):
         reply(conn, request, struct.pack('=Q', values[request]))
 
 
+class Skip(Exception):
+    """Why a case cannot be played here."""
+
+
 def play(cases):
-    """Each gets an empty folder and may return why it was skipped. Speaks TAP."""
+    """Each, a function or (name, function), gets an empty folder and may return why it
+    was skipped. Speaks TAP, and ends the process."""
     failed = 0
+    cases = [case if isinstance(case, tuple) else (case.__name__, case) for case in cases]
     print(f'1..{len(cases)}')
-    for number, case in enumerate(cases, 1):
-        folder = tempfile.mkdtemp(prefix='probe-')
+    for number, (name, case) in enumerate(cases, 1):
+        folder = tempfile.mkdtemp(prefix='case-')
         try:
             skip = case(folder)
-            print(f'ok {number} {case.__name__}' + (f' # SKIP {skip}' if skip else ''))
-        except Exception as why:    # pylint: disable=broad-except
+            print(f'ok {number} - {name}' + (f' # SKIP {skip}' if skip else ''))
+        except Skip as why:
+            print(f'ok {number} - {name} # SKIP {why}')
+        except Exception:       # pylint: disable=broad-except
             failed += 1
-            text = repr(why).replace('\n', '\n# ')
-            print(f'not ok {number} {case.__name__}\n# {text}')
+            text = traceback.format_exc().rstrip().replace('\n', '\n# ')
+            print(f'not ok {number} - {name}\n# {text}')
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         sys.stdout.flush()

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import traceback
 
 EXE, ROOT = os.path.realpath(sys.argv[1]), os.path.realpath(sys.argv[2])
 DEADLINE = 60
@@ -24,10 +23,6 @@ FENCE = re.compile(r'(?ms)^```(\w*)\n(.*?)^```$')
 QEMU = shutil.which('qemu-system-x86_64')
 # What a reader puts in, and what would get in the way; with the number of values.
 LEFT_OUT = {'-kernel': 1, '-initrd': 1, '-append': 1, '-nographic': 0, 'qemu-system-x86_64': 0}
-
-
-class Skip(Exception):
-    pass
 
 
 def run(words, where, text=''):
@@ -186,24 +181,4 @@ def examples():
             yield f'{path}: a file, a session and a machine', has_all(kinds)
 
 
-def main():
-    failed = 0
-    tests = list(examples())
-    print(f'1..{len(tests)}')
-    for number, (name, check) in enumerate(tests, 1):
-        try:
-            with tempfile.TemporaryDirectory(prefix='examples-') as where:
-                check(where)
-            print(f'ok {number} - {name}', flush=True)
-        except Skip as why:
-            print(f'ok {number} - {name} # SKIP {why}', flush=True)
-        except Exception:      # pylint: disable=broad-except
-            failed += 1
-            print(f'not ok {number} - {name}')
-            for line in traceback.format_exc().splitlines():
-                print('# ' + line, flush=True)
-    return failed > 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())
+play(list(examples()))
