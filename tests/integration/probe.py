@@ -472,7 +472,7 @@ def hostile_to_the_weak(folder):
                'closed the session  message: SET_VRING_NUM, 65537')
 
 
-def peer(words, folder, make, texts, load=None):
+def peer(words, folder, make, texts, load=None, queues=1):
     # Nothing is fetched here but for CI, which skips nothing.
     look = [] if os.environ.get('CI') == 'true' else ['--print']
     found = subprocess.run([os.path.join(HERE, '..', 'setup', words[0]), *words[1:], *look],
@@ -487,8 +487,11 @@ def peer(words, folder, make, texts, load=None):
         patient = ['--wait', '--timeout', '30']
         expect(run('probe', sock, *patient), 0, *texts)
         if load is not None:
-            found = bench(sock, '--device', load, '-d', '8', *patient)
-            assert found['result']['requests'] > 0, found
+            words = ['--device', load, '-d', '8', '--queues']
+            found = bench(sock, *words, str(queues), *patient)
+            assert found['result']['requests'] > 0 and found['load']['queues'] == queues, found
+            expect(run('bench', sock, *words, str(queues + 1), *patient), 1 if queues > 1 else 2,
+                   f'has {queues} queues, not' if queues > 1 else 'takes load in 1')
     return None
 
 
@@ -510,9 +513,9 @@ def storage_daemon(folder):
             disk.truncate(1 << 20)
         return (['--blockdev', f'driver=file,node-name=d,filename={folder}/disk',
                  '--export', 'type=vhost-user-blk,id=e,node-name=d,addr.type=unix,'
-                 f'addr.path={folder}/s'], 's')
+                 f'addr.path={folder}/s,num-queues=2'], 's')
     return peer(['peer', 'qemu-storage-daemon'], folder, make,
-                ['block (virtio id 2), a guess', '2048'], 'block')
+                ['block (virtio id 2), a guess', '2048', 'queues:                2'], 'block', 2)
 
 
 CASES = [rng_is_described, rng_is_read, template_answers, gpio_lines_are_used, i2c_is_driven,
