@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""A guest's console in the terminal of its user: terminal.py EXE.
+"""A guest's console or keyboard in the terminal of its user: terminal.py EXE DEVICE...
 
 The terminal is one of ours. It is raw while the program runs in the foreground,
-and as it was whatever ends the program. The guest is `probe console`.
-Results as TAP.
+and as it was whatever ends the program. The guest is `probe console`, or `probe
+input`. Results as TAP.
 """
 import fcntl
 import os
@@ -30,6 +30,7 @@ def until(true, what):
 
 class Terminal:
     """The program with a terminal of its own as a session's, or as a job in the background."""
+    device = 'console'
 
     def __init__(self, folder, *words, background=False):
         self.path = os.path.join(folder, 'c.sock')
@@ -67,7 +68,7 @@ class Terminal:
             os._exit(os.waitstatus_to_exitcode(os.waitpid(job, 0)[1]))
         if wanted >= 0:
             os.setpgid(0, 0)
-        os.execv(EXE, [EXE, 'console', '-s', self.path, '--control', self.control, '--ready-fd',
+        os.execv(EXE, [EXE, self.device, '-s', self.path, '--control', self.control, '--ready-fd',
                        str(told), *words])
 
     def resize(self, rows, cols):
@@ -87,8 +88,8 @@ class Terminal:
         os.write(self.master, data)
 
     def guest(self, *words, stdin=subprocess.DEVNULL):
-        return subprocess.Popen([EXE, 'probe', 'console', self.path + '0', *words], stdin=stdin,
-                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        return subprocess.Popen([EXE, 'probe', self.device, self.path + '0', *words],
+                                stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
     def ended(self):
         """Its status."""
@@ -200,8 +201,110 @@ def pipes_will_do(folder):
         assert daemon.wait(DEADLINE) == 0
 
 
-TESTS = [escape_ends_it, signals_end_it, keys_go_to_the_guest, the_guest_prints,
-         its_size_is_told, the_background_is_left_alone, pipes_will_do]
+class Keyboard(Terminal):
+    device = 'input'
+
+    def __init__(self, folder, **more):
+        super().__init__(folder, '-e', 'virtual:keyboard:-', **more)
+
+    def watch(self, keys):
+        """A guest that is there, and gets so many keys: each is four events."""
+        guest = self.guest('--timeout', str(DEADLINE), 'watch', str(4 * keys))
+        until(lambda: 'in use' in self.show(), 'no guest')
+        return guest
+
+    @staticmethod
+    def pressed(guest):
+        said = guest.communicate(timeout=DEADLINE)[0].decode()
+        assert guest.returncode == 0, said
+        return [line.split()[2] for line in said.splitlines()
+                if 'EV_KEY' in line and line.endswith(' 1')]
+
+    def end(self):
+        os.kill(self.pid, signal.SIGTERM)
+        assert self.ended() == 0
 
 
-backends.play(TESTS)
+def escape_ends_a_keyboard(folder):
+    for guests in 0, 1:
+        t = Keyboard(folder)
+        assert t.is_raw()
+        guest = t.watch(1) if guests else None
+        t.type(b'\x1d')
+        assert t.ended() == 0
+        if guest:
+            guest.communicate(timeout=DEADLINE)
+
+
+def signals_end_a_keyboard(folder):
+    for signo, want in ((signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGKILL, -9)):
+        t = Keyboard(folder)
+        assert t.is_raw()
+        os.kill(t.pid, signo)
+        assert t.ended() == want, signo
+        if signo == signal.SIGKILL:
+            os.unlink(t.path + '0')
+            os.unlink(t.control)
+
+
+def keys_are_pressed(folder):
+    t = Keyboard(folder)
+    t.type(b'secret\r')
+    # Asked for behind it, by a process that has read what was typed.
+    until(lambda: not select.select([t.tty], [], [], 0)[0], 'it is not read')
+    guest = t.watch(8)
+    # Two of these are two keys each; the escape key in the middle of others is none.
+    t.type(b'a\x1d\x03\x1b[A\x1b[15~B\r')
+    got = t.pressed(guest)
+    assert got == ['KEY_A', 'KEY_LEFTCTRL', 'KEY_C', 'KEY_UP', 'KEY_F5', 'KEY_LEFTSHIFT', 'KEY_B',
+                   'KEY_ENTER'], got
+    t.end()
+
+
+def a_paste_is_typed(folder):
+    t = Keyboard(folder)
+    t.type(b'x' * 4000)
+    guest = t.watch(12000)
+    text = b''.join(b'abcdefghi\r' for _ in range(1200))
+    while text:
+        assert select.select([], [t.master], [], DEADLINE)[1], len(text)
+        text = text[os.write(t.master, text[:1000]):]
+    got = t.pressed(guest)
+    want = ['KEY_' + c for c in 'ABCDEFGHI'] + ['KEY_ENTER']
+    assert got == want * 1200, len(got)
+    t.end()
+
+
+def a_keyboard_in_the_background(folder):
+    t = Keyboard(folder, background=True)
+    assert t.is_as_before()
+    guest = t.watch(1)
+    # Somebody else's, whom we are: the terminal still waits for whole lines.
+    t.type(b'ls\n')
+    assert os.read(t.tty, 100) == b'ls\n'
+    os.write(t.foreground, b'fg')
+    until(t.is_raw, 'in the foreground it is not raw')
+    t.type(b'b')
+    assert t.pressed(guest) == ['KEY_B']
+    t.end()
+
+
+def one_keyboard_a_terminal(folder):
+    master, tty = os.openpty()
+    done = subprocess.run([EXE, 'input', '-s', os.path.join(folder, 's'), '-e',
+                           'virtual:keyboard:-,virtual:mouse:-'], stdin=tty, check=False,
+                          stderr=subprocess.PIPE, encoding='utf-8', timeout=DEADLINE)
+    os.close(master)
+    os.close(tty)
+    assert done.returncode == 1 and 'in use by another device' in done.stderr, done
+
+
+TESTS = {
+    'console': [escape_ends_it, signals_end_it, keys_go_to_the_guest, the_guest_prints,
+                its_size_is_told, the_background_is_left_alone, pipes_will_do],
+    'input': [escape_ends_a_keyboard, signals_end_a_keyboard, keys_are_pressed,
+              a_paste_is_typed, a_keyboard_in_the_background, one_keyboard_a_terminal],
+}
+
+
+backends.play([test for device in sys.argv[2:] for test in TESTS.get(device, [])])

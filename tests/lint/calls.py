@@ -7,7 +7,7 @@ import lint
 # (places, names, why, files that may)
 STARTING = ('src/core/opt.c', 'src/core/conf.c', 'src/core/plan.c')
 # Programs are run by one module; another process puts the terminal back when we were killed.
-GUARD = 'src/devices/console/backend-terminal.c'
+GUARD = 'src/core/tty.c'
 CHILDREN = ('src/core/child.c', GUARD)
 RULES = [
     (('src/', 'include/', 'tests/'), 'strcpy strcat stpcpy sprintf vsprintf gets',

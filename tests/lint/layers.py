@@ -11,7 +11,7 @@ import lint
 ORDER = [
     ['util', 'error', 'log', 'fd', 'num', 'poison', 'stall', 'vu-name',
      'input-names'],
-    ['loop', 'worker', 'child', 'shared', 'opt', 'option', 'common', 'dl'],
+    ['loop', 'worker', 'child', 'shared', 'opt', 'option', 'common', 'dl', 'tty'],
     ['channel', 'mem'],
     ['queue', 'chain', 'gbuf', 'device'],
     ['vu', 'upcall'],

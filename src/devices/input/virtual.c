@@ -9,7 +9,9 @@
  *            --wait, stamp of a recording--> waits for the timer
  *            --no room--> waits for more()
  *
- * It reads no further than the guest takes: nothing is ever lost.
+ * It reads no further than the guest takes: nothing is ever lost. A terminal is
+ * always read, as the key to leave is one of its keys; what is typed while there
+ * is no guest goes nowhere.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,14 +20,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "input.h"
 #include "vhost-device/fd.h"
 #include "vhost-device/input-names.h"
+#include "vhost-device/tty.h"
 
-enum { LINES = 64, BUFFER = 8192, LEAVE = 0x1d };       /* of a turn; bytes; Ctrl-] */
+enum { LINES = 64, BUFFER = 8192, KEYS = 256, LEAVE = 0x1d };   /* of a turn; bytes; Ctrl-] */
 
 struct virtual {
 	struct source source;
@@ -33,8 +35,8 @@ struct virtual {
 	struct io io;
 	struct timer timer;
 	int fd;
-	bool pollable, over, is_terminal, restore;
-	struct termios cooked;
+	bool pollable, over, is_terminal;
+	struct tty tty;
 	enum source_mode mode;
 	char buffer[BUFFER];
 	size_t len, at;
@@ -136,8 +138,12 @@ static const struct sequence {
 } sequences[] = {
 	{ "\033[A", KEY_UP }, { "\033[B", KEY_DOWN }, { "\033[C", KEY_RIGHT },
 	{ "\033[D", KEY_LEFT }, { "\033[H", KEY_HOME }, { "\033[F", KEY_END },
-	{ "\033[2~", KEY_INSERT }, { "\033[3~", KEY_DELETE }, { "\033[5~", KEY_PAGEUP },
-	{ "\033[6~", KEY_PAGEDOWN },
+	{ "\033[1~", KEY_HOME }, { "\033[2~", KEY_INSERT }, { "\033[3~", KEY_DELETE },
+	{ "\033[4~", KEY_END }, { "\033[5~", KEY_PAGEUP }, { "\033[6~", KEY_PAGEDOWN },
+	{ "\033OP", KEY_F1 }, { "\033OQ", KEY_F2 }, { "\033OR", KEY_F3 }, { "\033OS", KEY_F4 },
+	{ "\033[15~", KEY_F5 }, { "\033[17~", KEY_F6 }, { "\033[18~", KEY_F7 },
+	{ "\033[19~", KEY_F8 }, { "\033[20~", KEY_F9 }, { "\033[21~", KEY_F10 },
+	{ "\033[23~", KEY_F11 }, { "\033[24~", KEY_F12 },
 };
 
 static void take_char(struct virtual *v)
@@ -156,11 +162,7 @@ static void take_char(struct virtual *v)
 		}
 	}
 	v->at++;
-	/* As a raw terminal has no other way out; the process then ends as it always does. */
-	if (*p == LEAVE)
-		kill(getpid(), SIGTERM);
-	else
-		script_type((unsigned char)*p, &v->step);
+	script_type((unsigned char)*p, &v->step);
 }
 
 /* ---- the pump ---- */
@@ -266,6 +268,60 @@ static void virtual_timer(struct timer *t)
 	pump(v, !v->pollable);
 }
 
+/* At rest there is no guest. A full buffer waits for it, and the terminal for the buffer. */
+static void keep(struct virtual *v, const char *bytes, size_t n)
+{
+	if (v->mode == SOURCE_REST)
+		return;
+	memcpy(v->buffer + v->len, bytes, n);
+	v->len += n;
+	pump(v, false);
+}
+
+static size_t room_for_keys(struct virtual *v)
+{
+	memmove(v->buffer, v->buffer + v->at, v->len - v->at);
+	v->len -= v->at;
+	v->at = 0;
+	return BUFFER - v->len < KEYS ? BUFFER - v->len : KEYS;
+}
+
+static void terminal_ready(struct io *io, unsigned ready)
+{
+	struct virtual *v = container_of(io, struct virtual, io);
+	size_t room = room_for_keys(v);
+	char keys[KEYS];
+	ssize_t n;
+
+	/* To read in the background would stop us. */
+	if (room == 0 || !tty_in_foreground(&v->tty)) {
+		io_set(io, 0);
+		return;
+	}
+	n = read(v->fd, keys, room);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		v->over = true;
+		io_set(io, 0);
+		log_info(v->source.dev->in, "%s: the terminal has gone", v->source.name);
+	} else if (n == 1 && keys[0] == LEAVE) {
+		/* A raw terminal has no other way out; the process ends as it always does. */
+		kill(getpid(), SIGTERM);
+	} else {
+		keep(v, keys, (size_t)n);
+	}
+}
+
+/* In the foreground again. */
+static void terminal_changed(struct tty *t)
+{
+	struct virtual *v = container_of(t, struct virtual, tty);
+
+	if (!v->over)
+		io_set(&v->io, IO_READ);
+}
+
 static bool waits_for_room(const struct virtual *v)
 {
 	return v->told < v->step.n && v->due == 0;
@@ -285,7 +341,11 @@ static void virtual_mode(struct source *s, enum source_mode mode)
 	struct virtual *v = virtual_of(s);
 
 	v->mode = mode;
-	if (v->pollable)
+	if (v->is_terminal && mode == SOURCE_REST)
+		v->len = v->at = 0;
+	if (v->is_terminal)
+		wait_for_fd(v);
+	else if (v->pollable)
 		io_set(&v->io, 0);
 	timer_set(&v->timer, mode != SOURCE_REST ? loop_now(v->loop) : 0);
 }
@@ -332,8 +392,7 @@ static void virtual_close(struct source *s)
 
 	timer_finish(&v->timer);
 	io_finish(&v->io);
-	if (v->restore)
-		tcsetattr(v->fd, TCSANOW, &v->cooked);
+	tty_close(&v->tty);
 	fd_close(&v->fd);
 	free(v);
 }
@@ -345,42 +404,43 @@ static const struct source_ops virtual_ops = {
 
 /* ---- making it ---- */
 
-/* In the background it would stop us. */
-static void make_raw(struct virtual *v)
+/* What is shared with others stays as it is: O_NONBLOCK is set on a descriptor of our own. */
+static int open_stdin(struct virtual *v, struct error *err)
 {
-	struct termios raw;
+	struct stat st;
 
-	if (!isatty(v->fd) || tcgetattr(v->fd, &v->cooked) < 0)
-		return;
-	v->is_terminal = true;
-	if (tcgetpgrp(v->fd) != getpgrp())
-		return;
-	raw = v->cooked;
-	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG | IEXTEN);
-	raw.c_iflag &= ~(tcflag_t)(ICRNL | IXON);
-	v->restore = tcsetattr(v->fd, TCSANOW, &raw) == 0;
+	v->tty.changed = terminal_changed;
+	v->tty.prints = true;
+	if (tty_open(&v->tty, v->loop, err) < 0)
+		return err->code;
+	v->is_terminal = v->tty.fd >= 0;
+	if (fstat(STDIN_FILENO, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode)))
+		v->fd = host_open(v->source.dev->in, "/proc/self/fd/0", O_RDONLY | O_NONBLOCK,
+				  NULL);
+	if (v->fd < 0)
+		v->fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	return v->fd >= 0 ? 0 : error_set(err, -errno, "standard input: %s", strerror(errno));
+}
+
+static int open_path(struct virtual *v, const char *path, struct error *err)
+{
+	struct stat st;
+	/* A FIFO that we have open ourselves never ends. */
+	bool fifo = stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
+
+	v->fd = host_open(v->source.dev->in, path, (fifo ? O_RDWR : O_RDONLY) | O_NONBLOCK, err);
+	return v->fd < 0 ? v->fd : 0;
 }
 
 static int open_text(struct virtual *v, const char *path, struct error *err)
 {
-	struct stat st;
+	int ret = strcmp(path, "-") == 0 ? open_stdin(v, err) : open_path(v, path, err);
 
-	if (strcmp(path, "-") == 0) {
-		v->fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-		if (v->fd < 0)
-			return error_set(err, -errno, "standard input: %s", strerror(errno));
-		make_raw(v);
-	} else {
-		/* A FIFO that we have open ourselves never ends. */
-		v->fd = stat(path, &st) == 0 && S_ISFIFO(st.st_mode) ?
-			host_open(v->source.dev->in, path, O_RDWR | O_NONBLOCK, err) :
-			host_open(v->source.dev->in, path, O_RDONLY | O_NONBLOCK, err);
-		if (v->fd < 0)
-			return v->fd;
-	}
-	io_init(&v->io, v->loop, v->fd, virtual_ready);
+	if (ret < 0)
+		return ret;
+	io_init(&v->io, v->loop, v->fd, v->is_terminal ? terminal_ready : virtual_ready);
 	v->pollable = io_set(&v->io, IO_READ) == 0;
-	if (v->pollable)
+	if (v->pollable && !v->is_terminal)
 		io_set(&v->io, 0);
 	return 0;
 }
