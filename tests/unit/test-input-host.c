@@ -669,6 +669,20 @@ START_TEST(not_absent_but_forbidden)
 	snprintf(path, sizeof(path), "%s/event3", folder);
 	ck_assert_int_eq(try_open(path), -EACCES);
 	end_described();
+	/* But of a name the forbidden one could be another. */
+	host_setup();
+	take_description();
+	option("description", description);
+	nodes[0].error = -EACCES;
+	open_input("name:Test*");
+	buffers(8);
+	ck_assert(!is_present());
+	nodes[0].error = 0;
+	fake_at(T0 + 2000 * MS);
+	wait_for(is_present);
+	key(0, KEY_C, 1);
+	expect_events("KEY_C 1,SYN");
+	end_described();
 }
 END_TEST
 

@@ -235,7 +235,8 @@ static bool begin_reading(struct evdev *e)
 	for (i = 0; i < FLUSH && n >= 0; i++)
 		n = read_batch(e, buf);
 	e->dropped = false;
-	return n == -EAGAIN && read_state(e);
+	/* One that never pauses is there all the same. */
+	return (n == -EAGAIN || n > 0) && read_state(e);
 }
 
 static void watch_device(struct evdev *e)
@@ -398,6 +399,12 @@ static bool is_absence(int ret)
 	return ret == -ENOENT || ret == -ENODEV || ret == -ENXIO;
 }
 
+/* Of a name the node that may not be opened could be that of anything. */
+static bool may_come(const struct evdev *e, int ret)
+{
+	return is_absence(ret) || (ret == -EACCES && !find_by_path(e->spec));
+}
+
 static int refuse(const struct evdev *e, int ret, struct error *err)
 {
 	const char *hint = "";
@@ -426,9 +433,13 @@ static void open_present(struct evdev *e, const struct caps *described)
 	watch_device(e);
 }
 
-static void open_absent(struct evdev *e, const struct caps *described)
+static void open_absent(struct evdev *e, int ret, const struct caps *described)
 {
-	log_info(e->source.dev->in, "%s: not plugged in yet", e->spec);
+	if (is_absence(ret))
+		log_info(e->source.dev->in, "%s: not plugged in yet", e->spec);
+	else
+		log_warn(e->source.dev->in, "%s: not found, where not all may be looked at: %s",
+			 e->spec, strerror(-ret));
 	snprintf(e->source.name, sizeof(e->source.name), "%s", e->spec);
 	e->caps = *described;
 	wait_for_device(e);
@@ -450,10 +461,10 @@ static int open_first(struct evdev *e, struct caps *ret_caps, struct error *err)
 	ret = e->fd < 0 ? e->fd : evdev_read_caps(e->fd, &e->caps);
 	if (ret < 0 && e->fd >= 0)
 		fd_close(&e->fd);
-	if (ret < 0 && (described == NULL || !is_absence(ret)))
+	if (ret < 0 && (described == NULL || !may_come(e, ret)))
 		return refuse(e, ret, err);
 	if (ret < 0)
-		open_absent(e, described);
+		open_absent(e, ret, described);
 	else
 		open_present(e, described);
 	*ret_caps = e->caps;

@@ -67,6 +67,13 @@ static enum by kind_of(const char *spec, const char **ret_pattern)
 	return BY_PATH;
 }
 
+bool find_by_path(const char *spec)
+{
+	const char *pattern;
+
+	return kind_of(spec, &pattern) == BY_PATH;
+}
+
 const char *find_check(const char *spec)
 {
 	const char *pattern;

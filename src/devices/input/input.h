@@ -164,6 +164,7 @@ extern const struct input_sys *input_sys;
  */
 int find_device(struct instance *in, const char *spec, char ret_path[INPUT_TEXT],
 		bool *ret_writable);
+bool find_by_path(const char *spec);
 /* Could spec be of that kind? NULL: yes, else what is wrong. */
 const char *find_check(const char *spec);
 int evdev_read_caps(int fd, struct caps *ret_caps);

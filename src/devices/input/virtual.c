@@ -212,7 +212,11 @@ static bool read_more(struct virtual *v)
 	}
 	if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 		v->over = true;
-		log_debug(v->source.dev->in, "%s: no more events", v->source.name);
+		if (n < 0)
+			log_warn(v->source.dev->in, "%s: cannot be read: %s", v->source.name,
+				 strerror(errno));
+		else
+			log_debug(v->source.dev->in, "%s: no more events", v->source.name);
 		return n == 0;
 	}
 	return false;

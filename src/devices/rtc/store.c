@@ -64,8 +64,9 @@ static void fill(struct record *to, const struct rtc *r)
 
 static int write_file(const struct store *s, const struct record *from)
 {
-	CLOSE_FD int fd = host_open(NULL, s->temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW,
-				    NULL);
+	/* A FIFO of that name must not keep us waiting. */
+	CLOSE_FD int fd = host_open(NULL, s->temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
+				    O_NONBLOCK, NULL);
 	ssize_t n;
 
 	if (fd < 0)
