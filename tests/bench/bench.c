@@ -308,6 +308,7 @@ static const struct {
 	{ "rate", "Empty requests, 32 at a time", bench_rate },
 	{ "rng", "Random bytes", bench_rng },
 	{ "bus", "Requests to buses, input and clocks against empty ones; interrupts", bench_bus },
+	{ "alarm", "How late alarms come", bench_alarm },
 	{ "footprint", "Size, memory, start", bench_footprint },
 	{ "instructions", "Instructions a request", bench_instructions },
 };
@@ -325,5 +326,5 @@ int main(int argc, char **argv)
 		bench_report(benchmarks[i].title);
 		return 0;
 	}
-	bench_fail("usage: bench latency|rate|rng|bus|footprint|instructions");
+	bench_fail("usage: bench latency|rate|rng|bus|alarm|footprint|instructions");
 }

@@ -68,6 +68,7 @@ void bench_latency(void);
 void bench_rate(void);
 void bench_rng(void);
 void bench_bus(void);
+void bench_alarm(void);
 void bench_footprint(void);
 void bench_instructions(void);
 
