@@ -604,6 +604,7 @@ END_TEST
 /* After a reset the ring holds other things. */
 START_TEST(a_reset_forgets_the_rest)
 {
+	struct chain *c;
 	int fd;
 
 	begin_two();
@@ -614,8 +615,12 @@ START_TEST(a_reset_forgets_the_rest)
 	fake_stop();
 	fake_reset(RESET_DRIVER);
 	/* The driver takes its requests back. */
-	while (fake.pushed > 0 && fake.chains[fake.pushed - 1].end == FAKE_OPEN)
-		fake.chains[--fake.pushed].popped = true;
+	while (fake.pushed > 0 && fake.chains[fake.pushed - 1].end == FAKE_OPEN) {
+		c = &fake.chains[--fake.pushed];
+		free(c->get);
+		free(c->put);
+		memset(c, 0, sizeof(*c));
+	}
 	fake_start();
 	con_open_ports(2);
 	fd = con_dial("second");
@@ -684,6 +689,29 @@ START_TEST(emergency_writes_need_no_queue)
 	ck_assert_uint_eq(le32_get(((struct virtio_console_config *)fake.config)->emerg_wr), 0);
 	close(fd);
 	fake_start();
+	con_finish();
+}
+END_TEST
+
+/* .. although what he typed still waits for the guest. */
+START_TEST(what_is_said_to_one_who_left_is_for_the_next)
+{
+	struct chain *c;
+	int fd;
+
+	begin_two();
+	con_open_ports(2);
+	fd = con_dial("second");
+	ck_assert_int_eq(write(fd, "typed", 5), 5);
+	con_turns();
+	close(fd);
+	con_turns();
+	c = con_print(1, "abc", 3);
+	ck_assert_uint_ne(c->end, FAKE_DONE);
+	fd = con_dial("second");
+	con_expect(fd, "abc", 3);
+	ck_assert_uint_eq(c->end, FAKE_DONE);
+	close(fd);
 	con_finish();
 }
 END_TEST
@@ -842,6 +870,7 @@ int main(void)
 	tcase_add_test(tc, a_reset_forgets_the_rest);
 	tcase_add_test(tc, a_client_who_left_does_not_stop_the_console);
 	tcase_add_test(tc, emergency_writes_need_no_queue);
+	tcase_add_test(tc, what_is_said_to_one_who_left_is_for_the_next);
 	tcase_add_test(tc, a_program_is_run_again);
 	tcase_add_test(tc, a_program_that_has_ended_is_waited_for);
 	tcase_add_test(tc, a_program_that_was_sent_off_is_made_to_end);

@@ -328,6 +328,12 @@ static struct sink *only_reader(const struct port *p)
 		: NULL;
 }
 
+/* One who has left, but for what he typed, takes no more: it is for the next one. */
+static bool somebody_listens(const struct port *p)
+{
+	return p->host_open && (!client_is_there(p) || p->client.sink.listed);
+}
+
 void output_run(struct port *p)
 {
 	struct sink *s;
@@ -336,7 +342,7 @@ void output_run(struct port *p)
 
 	for (i = 0; i < ROUNDS && more; i++) {
 		drain_all(p);
-		if (!queue_running(p->tx) || (!p->console && !p->host_open))
+		if (!queue_running(p->tx) || (!p->console && !somebody_listens(p)))
 			return;
 		s = only_reader(p);
 		more = s != NULL ? lend_to(p, s) : copy_chain(p);
