@@ -53,8 +53,12 @@ within()
 		sleep 0.05
 		tries=$((tries - 1))
 	done
+	note "waited in vain: $*"
 	return 1
 }
+
+# ended PID: a child of the shell, which may not have noticed.
+ended() { [ ! -d "/proc/$1" ] || grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null; }
 
 # virtio_device DRIVER: the name (virtioN) of its first device.
 virtio_device()

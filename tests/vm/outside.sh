@@ -44,7 +44,7 @@ try_for()
 	local end=$(($(now_ms) + $1 * 1000))
 	shift
 	until "$@"; do
-		[ "$(now_ms)" -lt $end ] || return 1
+		[ "$(now_ms)" -lt $end ] || { note "waited in vain: $*"; return 1; }
 		sleep 0.02
 	done
 }

@@ -39,7 +39,7 @@ stop()
 turned()
 {
 	probe s0 set lamp=1 >/dev/null
-	[ ! -d /proc/$watcher ]
+	ended $watcher
 }
 
 watched()

@@ -50,7 +50,7 @@ inside()
 	monitor=$!
 	check 'all lines are in use' within 10 used
 	mark armed
-	check 'all edges came' within 120 [ ! -d /proc/$monitor ]
+	check 'all edges came' within 120 ended $monitor
 	is 'how many' "$(wc -l <seen)" $total
 	is 'and of each line' "$(sort seen | uniq -c | sed 's/^ *//; s/ .*//' | sort -u)" \
 		$((2 * pulses))

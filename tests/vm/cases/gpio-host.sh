@@ -51,7 +51,7 @@ turned()
 {
 	level=$([ "$level" = up ] && echo down || echo up)
 	pull 1 "$level"
-	[ ! -d /proc/$watcher ]
+	ended $watcher
 }
 
 edges()

@@ -51,7 +51,7 @@ seen() { [ "$(wc -l <events)" -gt "$1" ]; }
 # The edges, once all have come.
 collected()
 {
-	within 5 [ ! -d /proc/$monitor ] || kill $monitor
+	within 5 ended $monitor || kill $monitor
 	wait $monitor
 	tail -n +2 events | tr '\n' ' '
 }
