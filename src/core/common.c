@@ -116,6 +116,9 @@ const struct option socket_rows[] = {
 	  .aliases = queue_size_aliases, OPT(struct socket_conf, queue_size) },
 	{ "no-packed", NULL, "Offer split rings only, for front ends and guests whose packed rings "
 	  "do not work.", NULL, OPT_FLAG, OPT(struct socket_conf, no_packed) },
+	{ "inband", NULL, "Offer notifications that are messages, which User-Mode Linux needs "
+	  "for time travel. It takes them whenever they are offered, and is much slower then.",
+	  NULL, OPT_FLAG, OPT(struct socket_conf, inband) },
 	{ "once", NULL, "End after one session.", NULL, OPT_FLAG, .excludes = not_with_once,
 	  OPT(struct socket_conf, once) },
 	{ "persistent", NULL, "Serve one session after the other. Default, except for devices "

@@ -17,7 +17,7 @@ struct socket_conf {
 	uint32_t count;
 	struct maybe_int mode, group;
 	uint16_t queue_size;
-	bool no_packed, once, persistent, print_capabilities;
+	bool no_packed, inband, once, persistent, print_capabilities;
 };
 
 /* Of the whole process. */

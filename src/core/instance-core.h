@@ -17,6 +17,7 @@ struct instance_setup {
 	unsigned index, count;
 	uint16_t queue_size;            /* --queue-size, 0: the row's */
 	bool no_packed;                 /* split rings only */
+	bool no_inband;                 /* notifications by eventfds only */
 	bool once;                      /* ends after the first session */
 	unsigned drain_ms;              /* at SIGTERM, how long chains may stay open: 1000 */
 };

@@ -45,7 +45,7 @@ struct instance {
 	char *name;
 	unsigned index, count;
 	unsigned drain_ms;
-	bool once, no_packed;
+	bool once, no_packed, no_inband;
 
 	struct loop *loop;
 	struct listener *listener;

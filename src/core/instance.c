@@ -105,7 +105,8 @@ static struct vu_offer make_offer(const struct instance *in)
 			~(in->no_packed ? BIT(VIRTIO_F_RING_PACKED) : 0),
 		.tolerated = d->tolerated,
 		.required = d->required,
-		.protocol = core_protocol | (d->config_size > 0 ? BIT(VU_PF_CONFIG) : 0),
+		.protocol = (core_protocol | (d->config_size > 0 ? BIT(VU_PF_CONFIG) : 0)) &
+			~(in->no_inband ? BIT(VU_PF_INBAND_NOTIFICATIONS) : 0),
 		.n_queues = in->n_rings,
 	};
 }
@@ -352,6 +353,7 @@ struct instance *instance_new(struct loop *l, const struct instance_setup *setup
 	in->drain_ms = setup->drain_ms;
 	in->once = setup->once;
 	in->no_packed = setup->no_packed;
+	in->no_inband = setup->no_inband;
 	in->loop = l;
 	in->step.fn = on_step;
 	timer_init(&in->penalty, l, on_penalty_over);

@@ -276,6 +276,7 @@ static int fill_item(struct plan *plan, const struct row_of *row, struct plan_it
 				 s->queue_size);
 	item->setup.queue_size = s->queue_size;
 	item->setup.no_packed = s->no_packed;
+	item->setup.no_inband = !s->inband;
 	item->setup.once = s->once || ((device->flags & DEV_ONCE) != 0 && !s->persistent);
 	if (device->check != NULL)
 		ret = device->check(item->conf, err);

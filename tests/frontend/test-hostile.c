@@ -63,7 +63,7 @@ static bool start(void)
 
 	server_start_ini(&h.server,
 		"[common]\nthreads = 1\nlog-level = off\n"
-		"[template \"victim\"]\nsocket-path = @victim.sock\n"
+		"[template \"victim\"]\nsocket-path = @victim.sock\ninband = true\n"
 		"[template \"bystander\"]\nsocket-path = @bystander.sock\n");
 	snprintf(socket_path, sizeof(socket_path), "%.60s/victim.sock", h.server.dir);
 	h.setup.socket = socket_path;

@@ -19,7 +19,7 @@ static struct guest_setup setup;
 static void set_up(void)
 {
 	server_start_ini(&server,
-		"[template \"a\"]\nsocket-path = @a.sock\n"
+		"[template \"a\"]\nsocket-path = @a.sock\ninband = true\n"
 		"[template \"b\"]\nsocket-path = @b.sock\n");
 	setup = (struct guest_setup){ .socket = server_path(&server, "a.sock") };
 }

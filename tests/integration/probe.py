@@ -344,7 +344,7 @@ def bench(path, *args):
 
 
 def rng_is_measured(folder):
-    with served(folder, 'rng') as path:
+    with served(folder, 'rng', '--inband') as path:
         for args in [], ['-d', '32'], ['--packed'], ['--indirect', '--segments', '4'], \
                 ['--no-event-idx', '--packed', '-d', '7'], ['--spin'], ['--queue-size', '256'], \
                 ['--inband'], ['--inband', '--packed', '-d', '16'], ['--inband', '--spin']:
@@ -423,7 +423,7 @@ def hostile_to_ours(folder):
     for device in 'rng', 'template':
         if run(device, '--help').returncode != 0:
             continue
-        with served(folder, device, '--log-level', 'off') as path:
+        with served(folder, device, '--log-level', 'off', '--inband') as path:
             done = expect(run('probe', '--hostile', path, '--json', timeout=200), 0)
             found = json.loads(done.stdout)
             assert found['died'] == 0 and found['hung'] == 0, found

@@ -155,9 +155,11 @@ START_TEST(one_guest)
 	ck_assert(r.plan.items[0].setup.once);
 	ck_assert_uint_eq(r.plan.items[0].setup.queue_size, 64);
 	ck_assert(!r.plan.items[0].setup.no_packed);
-	make_ok(&numbered, NULL, "-s /run/x --once --no-packed --queue-size 64 --socket-mode 0640 "
-		"--socket-group 7 --log-level info");
+	ck_assert(r.plan.items[0].setup.no_inband);
+	make_ok(&numbered, NULL, "-s /run/x --once --no-packed --inband --queue-size 64 "
+		"--socket-mode 0640 --socket-group 7 --log-level info");
 	ck_assert(r.plan.items[0].setup.no_packed);
+	ck_assert(!r.plan.items[0].setup.no_inband);
 	ck_assert_int_eq(r.plan.items[0].endpoint.mode, 0640);
 	ck_assert_int_eq(r.plan.items[0].endpoint.group, 7);
 	ck_assert(r.plan.level_given);

@@ -282,6 +282,20 @@ START_TEST(no_packed_option)
 }
 END_TEST
 
+START_TEST(no_inband_option)
+{
+	static const struct instance_setup setup = { .device = &guest_device, .name = "fixture0",
+		.count = 1, .drain_ms = 1000, .no_inband = true };
+
+	instance_free(guest.in);
+	guest_expect("close");
+	guest_new(&setup);
+	guest_do("connect");
+	ck_assert_uint_eq(guest_ask_u64(VU_GET_PROTOCOL_FEATURES) &
+			  BIT(VU_PF_INBAND_NOTIFICATIONS), 0);
+}
+END_TEST
+
 START_TEST(offered_at_open)
 {
 	static const struct instance_setup setup = { .device = &guest_device, .name = "fixture0",
@@ -760,6 +774,7 @@ int main(void)
 	tcase_add_test(tc, memory_slots);
 	tcase_add_test(tc, queue_size_option);
 	tcase_add_test(tc, no_packed_option);
+	tcase_add_test(tc, no_inband_option);
 	tcase_add_test(tc, offered_at_open);
 	tcase_add_test(tc, offer);
 	tcase_add_test(tc, in_order_begins_at_the_used_index);
