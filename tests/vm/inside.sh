@@ -38,7 +38,7 @@ ask()
 {
 	local answer
 	mark "$*"
-	read -r -t 120 answer <&3 || answer=
+	read -r -t "${ASK_LIMIT:-120}" answer <&3 || answer=
 	echo "$answer"
 }
 
