@@ -14,13 +14,15 @@ outside()
 sockets() { timeout 120 python3 "$VD_TESTS/sockets.py" "$@"; }
 say() { timeout 120 "$VHOST_DEVICE" probe vsock /run/v.sock "$@"; }
 
+all_came() { [ "$(wc -c </run/got)" = 100000 ]; }
+
 inside()
 {
 	"$VHOST_DEVICE" vsock --socket /run/v.sock --forward-cid 1 --forward-listen 4000+4001 &
 	check 'it listens' within 10 test -S /run/v.sock
 	head -c 2000000 /dev/urandom >/run/data
-	sockets listen 'vsock:*:1000' echo 1 &
-	sleep 0.5
+	sockets listen 'vsock:*:1000' echo 1 >/run/echo &
+	check 'the host listens' within 20 grep -q ready /run/echo
 	say connect 1000 </run/data >/run/back
 	check 'the guest reaches the host, and all comes back' cmp /run/data /run/back
 	say connect 1999 </dev/null 2>/run/log
@@ -28,5 +30,5 @@ inside()
 	say listen 4001 </run/data >/run/got 2>/run/log &
 	sleep 1
 	sockets connect vsock:1:4001 mirror 100000 5000 >/run/log2
-	check 'the host reaches the guest' within 5 test "$(wc -c </run/got)" = 100000
+	check 'the host reaches the guest' within 20 all_came
 }

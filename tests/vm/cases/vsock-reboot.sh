@@ -43,9 +43,10 @@ inside_sockets() { timeout 120 python3 "$VD_TESTS/sockets.py" "$@"; }
 
 inside()
 {
-	inside_sockets listen 'vsock:*:2000' hold 1 </dev/zero &
+	sleep 1000 | inside_sockets listen 'vsock:*:2000' hold 1 >/run/hold &
 	inside_sockets listen 'vsock:*:2001' echo 9 >/run/echo &
 	within 5 grep -q ready /run/echo
+	within 5 grep -q ready /run/hold
 	(echo last; sleep 100) | socat -u - VSOCK-CONNECT:2:1000 &
 	inside_sockets connect vsock:2:1001 source 3000000 60000 &
 	sleep 0.5
