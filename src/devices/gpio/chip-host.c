@@ -192,8 +192,6 @@ static void chip_gone(struct host_chip *h)
 	h->going = h->n_ops > 0;
 	if (h->gpiod == NULL || h->going)
 		return;
-	log_warn(h->chip.in, "GPIO chip %s is gone: its lines fail until it is back",
-		 h->chip.name);
 	for (hl = h->lines; hl != NULL; hl = hl->next) {
 		unwatch(hl);
 		line_release(hl);
@@ -201,6 +199,9 @@ static void chip_gone(struct host_chip *h)
 	}
 	io_finish(&h->io);
 	api.gpiod_chip_close(take_ptr(h->gpiod));
+	/* From now on another chip may have its number. */
+	log_warn(h->chip.in, "GPIO chip %s is gone: its lines fail until it is back",
+		 h->chip.name);
 	timer_set(&h->retry, loop_now(instance_loop(h->chip.in)) + RETRY_NS);
 }
 
