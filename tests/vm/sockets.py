@@ -3,7 +3,7 @@
 """Moves bytes over vsock or Unix sockets, inside and outside of a guest.
 
     sockets.py listen ADDRESS WHAT...   one connection after the other; says "ready"
-    sockets.py connect ADDRESS WHAT...
+    sockets.py connect ADDRESS WHAT...  a sink says "ready" when it is connected
 
 ADDRESS is vsock:CID:PORT, unix:PATH, or hybrid:PATH:PORT (a client of the
 host), with a + in front for messages (SEQPACKET). WHAT is
@@ -183,7 +183,10 @@ def main():
         sys.stdin.read()
     else:
         for _ in range(times(what, args)):
-            work(connect(text), what, args)
+            s = connect(text)
+            if what == 'sink':
+                print('ready', flush=True)
+            work(s, what, args)
 
 
 if __name__ == '__main__':

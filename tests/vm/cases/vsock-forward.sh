@@ -12,9 +12,11 @@ outside()
 }
 
 sockets() { timeout 120 python3 "$VD_TESTS/sockets.py" "$@"; }
-say() { timeout 120 "$VHOST_DEVICE" probe vsock /run/v.sock "$@"; }
+guest_says() { timeout 120 "$VHOST_DEVICE" probe vsock /run/v.sock "$@"; }
 
 all_came() { [ "$(wc -c </run/got)" = 100000 ]; }
+# Refused until the guest listens.
+reached() { all_came || sockets connect vsock:1:4001 mirror 100000 5000 >/run/log2; all_came; }
 
 inside()
 {
@@ -23,12 +25,10 @@ inside()
 	head -c 2000000 /dev/urandom >/run/data
 	sockets listen 'vsock:*:1000' echo 1 >/run/echo &
 	check 'the host listens' within 20 grep -q ready /run/echo
-	say connect 1000 </run/data >/run/back
+	guest_says connect 1000 </run/data >/run/back
 	check 'the guest reaches the host, and all comes back' cmp /run/data /run/back
-	say connect 1999 </dev/null 2>/run/log
+	guest_says connect 1999 </dev/null 2>/run/log
 	check 'a port where nobody listens' grep -q refuses /run/log
-	say listen 4001 </run/data >/run/got 2>/run/log &
-	sleep 1
-	sockets connect vsock:1:4001 mirror 100000 5000 >/run/log2
-	check 'the host reaches the guest' within 20 all_came
+	guest_says listen 4001 </run/data >/run/got 2>/run/log &
+	check 'the host reaches the guest' within 20 reached
 }

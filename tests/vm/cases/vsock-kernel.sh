@@ -26,8 +26,8 @@ outside()
 	await b ready
 	tell a "$bin"
 	tell b "$bin"
-	wait_guest a 500
-	wait_guest b 500
+	wait_guest a
+	wait_guest b
 	stop_daemon d
 }
 

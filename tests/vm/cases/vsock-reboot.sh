@@ -26,6 +26,7 @@ outside()
 		guest g "vsock:$W/d.sock"
 		await g open
 		sockets connect "hybrid:$W/u:2000" sink >"$W/client.$boot" &
+		within 20 grep -q ready "$W/client.$boot"
 		check "boot $boot: others go on while one reader stands still" \
 			sockets connect "hybrid:$W/u:2001" mirror 2000000 10000
 		[ $boot = 2 ] && kill -KILL $stalled
