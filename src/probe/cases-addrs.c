@@ -69,8 +69,8 @@ static uint64_t misplace(const struct row *r, uint64_t right, uint64_t size, uin
 
 static int send_addr(const struct row *r, const struct case_side *s, struct error *err)
 {
-	struct fe_ring_layout l;
-	struct vu_vring_addr a;
+	struct fe_ring_layout l = { .desc = 0 };
+	struct vu_vring_addr a = { .index = 0 };
 	struct vu_region region;
 	uint64_t *const told[] = { &a.desc, &a.avail, &a.used };
 	const uint64_t *const sizes[] = { &l.desc_size, &l.driver_size, &l.device_size };
