@@ -289,8 +289,9 @@ int fe_rings_sleep(struct fe_ring *const *rings, unsigned n, struct fe *fe, int 
 	for (i = 0; i < n; i++) {
 		p[3 + 2 * i] = (struct pollfd){ rings[i]->call, POLLIN, 0 };
 		p[4 + 2 * i] = (struct pollfd){ rings[i]->err_fd, POLLIN, 0 };
-		/* Without a channel nobody calls: the ring is looked at now and then. */
-		if (rings[i]->setup.inband && p[1].fd < 0 && ns > LOOK_NS)
+		/* With neither fd nor channel nobody calls: the ring is looked at now and then. */
+		if (rings[i]->call < 0 && !(rings[i]->setup.inband && p[1].fd >= 0) &&
+		    ns > LOOK_NS)
 			ns = LOOK_NS;
 	}
 	ts = (struct timespec){ (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
