@@ -30,7 +30,8 @@ static struct server server;
 
 static void set_up(void)
 {
-	static const char *const args[] = { "-s", "@t.sock", NULL };
+	/* UML takes what it is offered. */
+	static const char *const args[] = { "-s", "@t.sock", "--inband", NULL };
 
 	server_start(&server, "template", args);
 }

@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 
+from backends import Skip, play
+
 EXE, ROOT = os.path.realpath(sys.argv[1]), os.path.realpath(sys.argv[2])
 DEADLINE = 60
 # This is looked at behind all that can be wrong with options and files, and
