@@ -17,7 +17,8 @@
 #include "core/log-core.h"
 #include "vhost-device/fd.h"
 
-enum { PIECE = 0x3f, HALF_CLOSE = 0x40, LEAVE = 0x80, TURNS = 4, LATE_S = 6, WORDS_MOST = 31 };
+/* After LATE_S nobody is waited for, not for an answer to reload either. */
+enum { PIECE = 0x3f, HALF_CLOSE = 0x40, LEAVE = 0x80, TURNS = 4, LATE_S = 61, WORDS_MOST = 31 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
