@@ -70,9 +70,10 @@ static void run_clock(const uint8_t *data, size_t size)
 	if (strchr(text, '/') != NULL || !set("clock", text) || rtc_check(conf, &err) < 0)
 		return;
 	fake_setup(&device_rtc, (uint64_t)SECOND);
-	if (strstr(text, "source") == NULL || strstr(text, "monotonic") == text)
+	if (strstr(text, "source") == NULL || strstr(text, "monotonic") == text) {
 		bug_if((fake_open(conf, 1, &err) < 0) != (err.text[0] != '\0'));
-	fake_close();
+		fake_close();
+	}
 	fake_teardown();
 }
 
