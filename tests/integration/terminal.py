@@ -116,15 +116,19 @@ def escape_ends_it(folder):
     assert t.ended() == 0
 
 
-def signals_end_it(folder):
+def end_by_signals(kind, folder):
     for signo, want in ((signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGKILL, -9)):
-        t = Terminal(folder)
+        t = kind(folder)
         assert t.is_raw()
         os.kill(t.pid, signo)
         assert t.ended() == want, signo
         if signo == signal.SIGKILL:
             os.unlink(t.path + '0')
             os.unlink(t.control)
+
+
+def signals_end_it(folder):
+    end_by_signals(Terminal, folder)
 
 
 def keys_go_to_the_guest(folder):
@@ -237,14 +241,7 @@ def escape_ends_a_keyboard(folder):
 
 
 def signals_end_a_keyboard(folder):
-    for signo, want in ((signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGKILL, -9)):
-        t = Keyboard(folder)
-        assert t.is_raw()
-        os.kill(t.pid, signo)
-        assert t.ended() == want, signo
-        if signo == signal.SIGKILL:
-            os.unlink(t.path + '0')
-            os.unlink(t.control)
+    end_by_signals(Keyboard, folder)
 
 
 def keys_are_pressed(folder):

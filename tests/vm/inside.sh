@@ -60,6 +60,18 @@ within()
 # ended PID: a child of the shell, which may not have noticed.
 ended() { [ ! -d "/proc/$1" ] || grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null; }
 
+# input_node NAME: the node of the input device of this name.
+input_node()
+{
+	local name
+
+	for name in /sys/class/input/event*/device/name; do
+		[ "$(cat "$name")" = "$1" ] || continue
+		name=${name#/sys/class/input/}
+		echo "/dev/input/${name%%/*}"
+	done
+}
+
 # virtio_device DRIVER: the name (virtioN) of its first device.
 virtio_device()
 {

@@ -64,17 +64,6 @@ outside()
 	stop_daemon t
 }
 
-node()
-{
-	local name
-
-	for name in /sys/class/input/event*/device/name; do
-		[ "$(cat "$name")" = "$1" ] || continue
-		name=${name#/sys/class/input/}
-		echo "/dev/input/${name%%/*}"
-	done
-}
-
 says() { grep -q -e "$2" "$1"; }
 # The line before the last one.
 ends() { tail -n 2 "$1" | grep -q -e "$2"; }
@@ -128,8 +117,8 @@ inside()
 {
 	local k t
 
-	k=$(node 'Some keyboard')
-	t=$(node 'Pad and buttons')
+	k=$(input_node 'Some keyboard')
+	t=$(input_node 'Pad and buttons')
 	check 'a key is not down' test -n "$k" -a ! "$(is_down "$k" KEY_A)"
 	mark typing
 	check 'a key is down' within 20 is_down "$k" KEY_A

@@ -66,19 +66,7 @@ outside()
 	stop_daemon t
 }
 
-# The node of this name.
-node()
-{
-	local name
-
-	for name in /sys/class/input/event*/device/name; do
-		[ "$(cat "$name")" = "$1" ] || continue
-		name=${name#/sys/class/input/}
-		echo "/dev/input/${name%%/*}"
-	done
-}
-
-has_node() { [ -c "$(node "$1")" ]; }
+has_node() { [ -c "$(input_node "$1")" ]; }
 
 # catch NODE COUNT WORD: events that come when the outside half was told WORD, a line each.
 catch()
@@ -105,15 +93,15 @@ inside()
 	local k t
 
 	check 'the driver is bound' test -n "$(virtio_device virtio_input)"
-	k=$(node 'Virtual keyboard')
-	t=$(node 'Made of text')
+	k=$(input_node 'Virtual keyboard')
+	t=$(input_node 'Made of text')
 	described "$t"
 	is 'typed' "$(catch "$k" 12 typing | tr '\n' ,)" \
 		'1 42 1,0 0 0,1 35 1,0 0 0,1 35 0,0 0 0,1 42 0,0 0 0,1 23 1,0 0 0,1 23 0,0 0 0,'
 	is 'in order, in whole frames' "$(right_sequence "$t")" $EVENTS
 	is 'a finger' "$(catch "$t" 4 touching | tr '\n' ,)" '3 47 3,3 57 9,3 53 77,0 0 0,'
 	rebind "$k"
-	k=$(node 'Virtual keyboard')
+	k=$(input_node 'Virtual keyboard')
 	is 'typed' "$(catch "$k" 4 bound | tr '\n' ,)" '1 30 1,0 0 0,1 30 0,0 0 0,'
 	# EV_LED LED_CAPSL 1, behind 16 bytes of time
 	printf '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\021\0\001\0\001\0\0\0' >"$k"
